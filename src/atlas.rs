@@ -1,0 +1,106 @@
+//! The product of analysis: plain data, whichever fit made it.
+//!
+//! One [`Surface`] per region. The atlas lives in **reference-frame coordinates**: a position on it is a full-size
+//! pixel of the reference frame, and `origin` and `scale` say which atlas pixel that is. Everything that changes with
+//! time is in a [`Layer`], one per surface and frame, so that it can be read a frame at a time.
+
+use crate::frame::{Encoding, Image, Rgba, Vec2};
+use crate::roi::Roi;
+use serde::{Deserialize, Serialize};
+
+/// Where an atlas picture lies on the reference frame.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Placement {
+    /// Full-size reference-frame position of the centre of atlas pixel (0, 0).
+    pub origin: [f64; 2],
+    /// Atlas pixels to a reference pixel; above 1 when some frame shows the surface larger than the reference does.
+    pub scale: f64,
+    /// Width and height in atlas pixels.
+    pub size: [usize; 2],
+}
+
+impl Placement {
+    /// Atlas pixel of a reference-frame position: `(reference − origin) · scale`.
+    #[inline]
+    pub fn to_atlas(&self, reference: Vec2) -> Vec2 {
+        [0, 1].map(|i| ((f64::from(reference[i]) - self.origin[i]) * self.scale) as f32)
+    }
+
+    /// Reference-frame position of an atlas pixel: `origin + atlas / scale`.
+    #[inline]
+    pub fn to_reference(&self, atlas: Vec2) -> Vec2 {
+        [0, 1].map(|i| (self.origin[i] + f64::from(atlas[i]) / self.scale) as f32)
+    }
+}
+
+/// One region's part that does not change with time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Surface {
+    /// Where its pictures lie.
+    pub placement: Placement,
+    /// The atlas: the surface in the light of the reference frame, in the host's own values; alpha is the coverage of
+    /// the region (1 inside, 0 in the margin around it).
+    pub picture: Image<Rgba>,
+}
+
+/// One region in one frame.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Layer {
+    /// T: reference-frame position (full-size pixels) of frame pixels on a coarse grid. Node (i, j) is the full-size
+    /// frame pixel `(i, j) · map_step`; between nodes the map is Catmull–Rom.
+    pub map: Image<Vec2>,
+    /// M̂: share of the surface visible, 0…1, at working size, over the whole frame. Holds beyond the region's edge
+    /// where the map does; the region's coverage is not multiplied in.
+    pub mask: Image<u8>,
+    /// L: gain per channel against the reference frame (alpha unused) on a coarse grid laid over the atlas picture,
+    /// corner nodes on its corner pixels, bilinear between.
+    pub light: Image<Rgba>,
+}
+
+/// How well one frame was fitted.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Quality {
+    /// 0 (bridged from its neighbours, look at it) … 1 (as sure as the reference).
+    pub confidence: f32,
+    /// Share of the region's surface that shows, of what lies inside the picture.
+    pub visible: f32,
+    /// PSNR in dB of light × atlas against the visible pixels; 0 where none are.
+    pub psnr: f32,
+}
+
+/// Everything about an analysis that is not a picture.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// What made it: version of this program.
+    pub made_by: String,
+    /// Full size of the clip's frames.
+    pub size: [usize; 2],
+    /// Size the mask is stored at.
+    pub working_size: [usize; 2],
+    /// Number of frames.
+    pub frames: usize,
+    /// Full-size pixels between nodes of the map's grid, along x and y.
+    pub map_step: [f64; 2],
+    /// Open share of the frame interval, 0 (no motion blur) … 1, as found in the footage.
+    pub shutter: f64,
+    /// How the clip's values were taken.
+    pub encoding: Encoding,
+    /// The region, in full-size pixels.
+    pub roi: Roi,
+    /// Identifies the clip: see [`crate::store`].
+    pub fingerprint: String,
+    /// Settings that led here, by parameter id.
+    pub settings: std::collections::BTreeMap<String, String>,
+    /// Per surface, then per frame.
+    pub quality: Vec<Vec<Quality>>,
+}
+
+/// A fitted atlas whose layers can be read a frame at a time, from any thread.
+pub trait Analysis: Send + Sync {
+    /// What is known without reading pictures.
+    fn header(&self) -> &Header;
+    /// The regions' atlases.
+    fn surfaces(&self) -> &[Surface];
+    /// Region `surface` in frame `frame`; both must exist.
+    fn layer(&self, surface: usize, frame: usize) -> crate::error::Result<std::sync::Arc<Layer>>;
+}

@@ -1,0 +1,11 @@
+//! Optical flow: where every pixel of one picture went in another.
+
+use crate::error::Result;
+use crate::frame::{Image, Vec2};
+
+/// An engine that measures dense flow.
+pub trait OpticalFlow: Send + Sync {
+    /// Displacement, in pixels, of every pixel of `from`: the point at `p` in `from` is at `p + flow(p)` in `to`.
+    /// Both pictures are luminance in levels (0…255) and of one size.
+    fn flow(&self, from: &Image<f32>, to: &Image<f32>) -> Result<Image<Vec2>>;
+}

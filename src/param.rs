@@ -1,0 +1,405 @@
+//! Every parameter once: the command line, the plugin and the README are made from this table.
+//!
+//! The table speaks in strings and numbers with ranges; [`AnalysisSettings`] and [`RenderSettings`] are what the rest
+//! of the program uses. A front collects `(id, value)` pairs and hands them to [`AnalysisSettings::from_values`] or
+//! [`RenderSettings::from_values`], which check everything.
+
+use crate::error::{Error, Result};
+use std::collections::BTreeMap;
+
+/// Which part of the work a parameter belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Group {
+    /// Read by the analysis.
+    Analyze,
+    /// Read whenever a frame is rendered.
+    Render,
+}
+
+/// What values a parameter takes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Kind {
+    /// A whole number in a range.
+    Int {
+        /// Least value.
+        min: i64,
+        /// Largest value.
+        max: i64,
+        /// Value when not given.
+        default: i64,
+    },
+    /// A number in a range.
+    Double {
+        /// Least value.
+        min: f64,
+        /// Largest value.
+        max: f64,
+        /// Value when not given.
+        default: f64,
+    },
+    /// One of several words; the first is the default.
+    Choice {
+        /// Word as typed, and what it means.
+        options: &'static [(&'static str, &'static str)],
+    },
+}
+
+/// One parameter as every front shows it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Param {
+    /// Stable name: command-line option, parameter id in a host, key in a stored analysis.
+    pub id: &'static str,
+    /// Name shown to an artist.
+    pub label: &'static str,
+    /// What it does, in an artist's words.
+    pub hint: &'static str,
+    /// Who reads it.
+    pub group: Group,
+    /// Values.
+    pub kind: Kind,
+}
+
+/// All parameters, in the order shown.
+pub const TABLE: &[Param] = &[
+    Param {
+        id: "preset",
+        label: "Preset",
+        hint: "How much work goes into the fit",
+        group: Group::Analyze,
+        kind: Kind::Choice {
+            options: &[
+                ("standard", "the direct solver in full"),
+                ("draft", "a quick look: smaller working size, fewer rounds"),
+                ("neural", "the neural fit, started from the direct solver (not in this version)"),
+                ("paper", "the published method and schedule (not in this version)"),
+            ],
+        },
+    },
+    Param {
+        id: "size",
+        label: "Working size",
+        hint: "Long side in pixels the clip is analysed at; 0 leaves it to the preset. Edits stay as sharp as the footage",
+        group: Group::Analyze,
+        kind: Kind::Int { min: 0, max: 4096, default: 0 },
+    },
+    Param {
+        id: "flow",
+        label: "Optical flow",
+        hint: "Engine that measures motion between frames",
+        group: Group::Analyze,
+        kind: Kind::Choice {
+            options: &[
+                ("auto", "the best that is installed"),
+                ("builtin", "dense inverse search, always there"),
+                ("raft", "RAFT through ONNX (not in this version)"),
+            ],
+        },
+    },
+    Param {
+        id: "matting",
+        label: "Matting",
+        hint: "Engine that cuts out what passes in front",
+        group: Group::Analyze,
+        kind: Kind::Choice {
+            options: &[
+                ("auto", "the best that is installed"),
+                ("builtin", "against the known surface, always there"),
+                ("vitmatte", "ViTMatte through ONNX (not in this version)"),
+            ],
+        },
+    },
+    Param {
+        id: "device",
+        label: "Device",
+        hint: "Where the fit is computed",
+        group: Group::Analyze,
+        kind: Kind::Choice {
+            options: &[
+                ("auto", "a GPU where it is faster, else the processor"),
+                ("cpu", "the processor"),
+                ("gpu", "a GPU (not in this version)"),
+            ],
+        },
+    },
+    Param {
+        id: "colour",
+        label: "Input colour",
+        hint: "What the clip's values mean",
+        group: Group::Analyze,
+        kind: Kind::Choice {
+            options: &[
+                ("auto", "by file kind: EXR is linear, all else is for display"),
+                ("display", "sRGB or Rec.709, as shown"),
+                ("linear", "scene-linear light"),
+            ],
+        },
+    },
+    Param {
+        id: "view",
+        label: "View",
+        hint: "What a rendered frame shows",
+        group: Group::Render,
+        kind: Kind::Choice {
+            options: &[
+                ("result", "the edited clip"),
+                ("atlas", "the fitted surface put back on the frame"),
+                ("matte", "white where the surface shows"),
+                ("uv", "position on the reference frame as colour"),
+                ("light", "gain against the reference frame, mid-grey is 1"),
+                ("checker", "a checkerboard stuck to the surface"),
+                ("difference", "frame minus fitted surface, mid-grey is 0"),
+            ],
+        },
+    },
+    Param {
+        id: "opacity",
+        label: "Opacity",
+        hint: "How much of the edit shows",
+        group: Group::Render,
+        kind: Kind::Double { min: 0.0, max: 1.0, default: 1.0 },
+    },
+    Param {
+        id: "grow",
+        label: "Grow matte",
+        hint: "Pixels by which the visible surface grows; negative shrinks",
+        group: Group::Render,
+        kind: Kind::Double { min: -20.0, max: 20.0, default: 0.0 },
+    },
+    Param {
+        id: "soften",
+        label: "Soften matte",
+        hint: "Pixels of blur on the matte",
+        group: Group::Render,
+        kind: Kind::Double { min: 0.0, max: 50.0, default: 0.0 },
+    },
+    Param {
+        id: "shutter",
+        label: "Shutter",
+        hint: "Motion blur of the edit: open share of a frame, 0 to 1; −1 takes what the footage shows",
+        group: Group::Render,
+        kind: Kind::Double { min: -1.0, max: 1.0, default: -1.0 },
+    },
+];
+
+/// The parameter called `id`.
+pub fn find(id: &str) -> Option<&'static Param> {
+    TABLE.iter().find(|p| p.id == id)
+}
+
+impl Kind {
+    /// The value taken when none is given, as it would be typed.
+    pub fn default_text(&self) -> String {
+        match self {
+            Kind::Int { default, .. } => default.to_string(),
+            Kind::Double { default, .. } => default.to_string(),
+            Kind::Choice { options } => options[0].0.to_string(),
+        }
+    }
+
+    /// What may be typed, for help and messages.
+    pub fn allowed(&self) -> String {
+        match self {
+            Kind::Int { min, max, .. } => format!("a whole number from {min} to {max}"),
+            Kind::Double { min, max, .. } => format!("a number from {min} to {max}"),
+            Kind::Choice { options } => options.iter().map(|o| o.0).collect::<Vec<_>>().join("|"),
+        }
+    }
+
+    fn admits(&self, text: &str) -> bool {
+        match self {
+            Kind::Int { min, max, .. } => text.parse().is_ok_and(|v: i64| (*min..=*max).contains(&v)),
+            Kind::Double { min, max, .. } => text.parse().is_ok_and(|v: f64| (*min..=*max).contains(&v)),
+            Kind::Choice { options } => options.iter().any(|o| o.0 == text),
+        }
+    }
+}
+
+/// Values by parameter id, complete and within range.
+struct Checked(BTreeMap<String, String>);
+
+impl Checked {
+    fn new(given: &BTreeMap<String, String>, group: Group) -> Result<Self> {
+        let mut values = BTreeMap::new();
+        for p in TABLE.iter().filter(|p| p.group == group) {
+            let text = given.get(p.id).cloned().unwrap_or_else(|| p.kind.default_text());
+            if !p.kind.admits(&text) {
+                return Err(Error::setting(p.id, format!("'{text}' is not {}", p.kind.allowed())));
+            }
+            values.insert(p.id.to_string(), text);
+        }
+        Ok(Self(values))
+    }
+
+    fn text(&self, id: &str) -> &str {
+        self.0.get(id).map_or("", String::as_str)
+    }
+
+    /// A number that was checked to be one.
+    fn number<T: std::str::FromStr + Default>(&self, id: &str) -> T {
+        self.text(id).parse().unwrap_or_default()
+    }
+}
+
+/// How much work goes into the fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Preset {
+    /// A quick look.
+    Draft,
+    /// The direct solver in full.
+    Standard,
+}
+
+/// What the clip's values mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InputColour {
+    /// By kind of file.
+    Auto,
+    /// Display-encoded.
+    Display,
+    /// Scene-linear.
+    Linear,
+}
+
+/// What the analysis needs to know, checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AnalysisSettings {
+    /// How much work.
+    pub preset: Preset,
+    /// Long side of the working size.
+    pub size: usize,
+    /// What the values mean.
+    pub colour: InputColour,
+    /// Everything as typed, for the record in the `.rna`.
+    pub record: BTreeMap<String, String>,
+}
+
+impl AnalysisSettings {
+    /// Checks values by id; what is missing takes its default. Names what is not in this version.
+    pub fn from_values(given: &BTreeMap<String, String>) -> Result<Self> {
+        let v = Checked::new(given, Group::Analyze)?;
+        for (id, later) in [
+            ("preset", "neural"),
+            ("preset", "paper"),
+            ("flow", "raft"),
+            ("matting", "vitmatte"),
+            ("device", "gpu"),
+        ] {
+            if v.text(id) == later {
+                let reason = format!("'{later}' is not in this version; leave --{id} out to use what is");
+                return Err(Error::setting(id, reason));
+            }
+        }
+        let preset = if v.text("preset") == "draft" { Preset::Draft } else { Preset::Standard };
+        let size = match v.number("size") {
+            0 if preset == Preset::Draft => 480,
+            0 => 768,
+            n if n < 64 => {
+                return Err(Error::setting(
+                    "size",
+                    format!("{n} pixels are too few to track; use 64 or more"),
+                ));
+            }
+            n => n,
+        };
+        let colour = match v.text("colour") {
+            "display" => InputColour::Display,
+            "linear" => InputColour::Linear,
+            _ => InputColour::Auto,
+        };
+        Ok(Self { preset, size, colour, record: v.0 })
+    }
+}
+
+/// What a rendered frame shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum View {
+    /// The edited clip.
+    Result,
+    /// The fitted surface on the frame.
+    Atlas,
+    /// The soft mask.
+    Matte,
+    /// Atlas position as colour.
+    Uv,
+    /// Gain.
+    Light,
+    /// A checkerboard on the surface.
+    Checker,
+    /// Frame minus fitted surface.
+    Difference,
+}
+
+/// What rendering needs to know, checked.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RenderSettings {
+    /// What a frame shows.
+    pub view: View,
+    /// 0…1.
+    pub opacity: f32,
+    /// Pixels at full size, negative shrinks.
+    pub grow: f32,
+    /// Standard deviation of the matte's blur in full-size pixels.
+    pub soften: f32,
+    /// Open share of the frame interval; `None` takes the footage's own.
+    pub shutter: Option<f32>,
+}
+
+impl RenderSettings {
+    /// Checks values by id; what is missing takes its default.
+    pub fn from_values(given: &BTreeMap<String, String>) -> Result<Self> {
+        let v = Checked::new(given, Group::Render)?;
+        let view = match v.text("view") {
+            "atlas" => View::Atlas,
+            "matte" => View::Matte,
+            "uv" => View::Uv,
+            "light" => View::Light,
+            "checker" => View::Checker,
+            "difference" => View::Difference,
+            _ => View::Result,
+        };
+        let shutter: f32 = v.number("shutter");
+        Ok(Self {
+            view,
+            opacity: v.number("opacity"),
+            grow: v.number("grow"),
+            soften: v.number("soften"),
+            shutter: (shutter >= 0.0).then_some(shutter),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect()
+    }
+
+    #[test]
+    fn ids_are_unique_and_defaults_are_allowed() {
+        for (i, p) in TABLE.iter().enumerate() {
+            assert!(p.kind.admits(&p.kind.default_text()), "{}", p.id);
+            assert!(TABLE[i + 1..].iter().all(|q| q.id != p.id), "{} twice", p.id);
+        }
+    }
+
+    #[test]
+    fn defaults_and_presets() {
+        let s = AnalysisSettings::from_values(&BTreeMap::new()).unwrap();
+        assert_eq!((s.preset, s.size), (Preset::Standard, 768));
+        let s = AnalysisSettings::from_values(&values(&[("preset", "draft")])).unwrap();
+        assert_eq!((s.preset, s.size), (Preset::Draft, 480));
+    }
+
+    #[test]
+    fn wrong_values_say_what_is_allowed() {
+        let fails = |k, v| AnalysisSettings::from_values(&values(&[(k, v)])).unwrap_err().to_string();
+        assert!(fails("preset", "best").contains("standard|draft"));
+        assert!(fails("preset", "neural").contains("not in this version"));
+        assert!(fails("size", "9000").contains("from 0 to 4096"));
+        assert!(fails("size", "20").contains("64 or more"));
+        let e = RenderSettings::from_values(&values(&[("opacity", "nan")])).unwrap_err().to_string();
+        assert!(e.contains("from 0 to 1"), "{e}");
+    }
+}
