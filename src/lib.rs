@@ -5,7 +5,7 @@
 //! Painting on the atlas then paints on the clip.
 //!
 //! ```text
-//! clip ─▶ flow ─▶ track ─▶ light ─▶ mask ─▶ matte ─▶ atlas ─▶ store ─▶ render
+//! clip ─▶ flow ─▶ light ─▶ track ─▶ mask ─▶ matte ─▶ atlas ─▶ store ─▶ render
 //!            └──────────────── engine runs them ────────────────┘
 //! ```
 //!
@@ -16,14 +16,16 @@ pub mod error;
 pub mod frame;
 pub mod progress;
 
+mod linear;
 pub mod param;
 pub mod roi;
 
 pub mod clip;
 pub mod flow;
-pub mod track;
 
 pub mod light;
+pub mod track;
+
 pub mod mask;
 pub mod matte;
 

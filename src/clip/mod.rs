@@ -1,5 +1,9 @@
 //! Frame *i* of a clip, decoded when asked for and never all at once.
 
+mod spool;
+
+pub use spool::{Footage, Spool, SpoolWriter};
+
 use crate::error::Result;
 use crate::frame::{Channels, Depth, Encoding, Image, Rgba};
 use std::path::PathBuf;

@@ -1,6 +1,7 @@
 //! A rectangular array of pixels of any kind.
 
 use super::Rect;
+use rayon::prelude::*;
 
 /// Red, green, blue, alpha.
 pub type Rgba = [f32; 4];
@@ -65,6 +66,19 @@ impl<P: Copy> Image<P> {
             pixels.extend((0..width).map(|x| pixel(x, y)));
         }
         Self { width, height, pixels }
+    }
+
+    /// Fills row after row on all threads; `row(y, pixels)` must set every pixel it is given.
+    pub fn from_rows(width: usize, height: usize, fill: P, row: impl Fn(usize, &mut [P]) + Sync) -> Self
+    where
+        P: Send + Sync,
+    {
+        let mut image = Self::new(width, height, fill);
+        if width > 0 {
+            let rows = image.pixels.par_chunks_mut(width).enumerate();
+            rows.with_min_len(8).for_each(|(y, pixels)| row(y, pixels));
+        }
+        image
     }
 
     /// Pixels in a row.

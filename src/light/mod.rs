@@ -1,1 +1,274 @@
-//! TBD
+//! How the light on a surface changes: a gain per channel, smooth over the surface and in time.
+//!
+//! The gain is coarse on purpose: a few nodes over the region cannot imitate texture, nor follow an occluder.
+//! It is first solved free for every frame and then divided by the reference frame's own gain, whose light the atlas
+//! takes over. So the reference frame's gain is 1, and what is painted on the atlas looks on that frame as painted.
+
+use crate::frame::{Image, Rgba, Vec2, bilinear};
+use crate::linear::Band;
+use rayon::prelude::*;
+
+/// Levels from which a channel counts as clipped and says nothing about light.
+const CLIPPED: f32 = 250.0;
+/// Weight of bends of the gain over the surface.
+const SMOOTH_SPACE: f64 = 3e3;
+/// Weight of bends of the gain in time.
+const SMOOTH_TIME: f64 = 3e3;
+/// Weight of changes of the gain from frame to frame.
+const STEADY: f64 = 100.0;
+
+/// Gains of all frames on a grid of nodes over the canvas; corner nodes lie on its corner pixels.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Light {
+    size: (usize, usize),
+    /// Per frame.
+    frames: Vec<Image<Rgba>>,
+}
+
+/// Colours of the surface at a fixed set of canvas points, in every frame.
+#[derive(Debug, Clone, Default)]
+pub struct Samples {
+    /// Canvas positions.
+    pub points: Vec<Vec2>,
+    /// Atlas colour at each point, levels.
+    pub atlas: Vec<Rgba>,
+    /// Per frame: colour seen at each point; alpha is the weight of the evidence, 0 where the point is not seen.
+    pub frames: Vec<Vec<Rgba>>,
+}
+
+impl Light {
+    /// Gain 1 everywhere, for a canvas of `size` pixels.
+    pub fn unit(size: (usize, usize), frames: usize) -> Self {
+        // Four nodes along the long side; regions are a few hundred pixels, light varies over the whole scene.
+        let nodes = if size.0 >= size.1 { (4, 3) } else { (3, 4) };
+        Self { size, frames: vec![Image::new(nodes.0, nodes.1, [1.0, 1.0, 1.0, 1.0]); frames] }
+    }
+
+    /// Number of frames.
+    pub fn len(&self) -> usize {
+        self.frames.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
+    /// One frame's nodes.
+    pub fn nodes(&self, frame: usize) -> &Image<Rgba> {
+        &self.frames[frame]
+    }
+
+    /// Gain at a canvas position; beyond the canvas it stays what it is at the border.
+    #[inline]
+    pub fn at(&self, frame: usize, [x, y]: Vec2) -> Rgba {
+        let nodes = &self.frames[frame];
+        let scale = |n: usize, side: usize| (n - 1) as f32 / (side - 1).max(1) as f32;
+        bilinear(nodes, [x * scale(nodes.width(), self.size.0), y * scale(nodes.height(), self.size.1)])
+    }
+
+    /// Gain at every canvas pixel.
+    pub fn field(&self, frame: usize) -> Image<Rgba> {
+        Image::from_fn(self.size.0, self.size.1, |x, y| self.at(frame, [x as f32, y as f32]))
+    }
+
+    /// Fits the gains to samples, robustly: misfits beyond `sigma` levels fade out over `rounds` re-weightings,
+    /// the first two of which look wider.
+    pub fn solve(&mut self, samples: &Samples, rounds: usize, sigma: f32) {
+        let hats = self.hats(&samples.points);
+        for round in 0..rounds {
+            let widen = match round {
+                0 => 3.0,
+                1 => 1.5,
+                _ => 1.0,
+            };
+            let weights = self.weights(samples, sigma * widen);
+            let solved: Vec<_> = (0..3)
+                .into_par_iter()
+                .map(|c| self.solve_channel(samples, &hats, &weights, c, sigma * widen))
+                .collect();
+            for (c, gains) in solved.into_iter().enumerate() {
+                let Some(gains) = gains else { continue };
+                let nodes = self.frames.iter_mut().flat_map(|f| f.pixels_mut());
+                nodes.zip(gains).for_each(|(n, g)| n[c] = (g as f32).clamp(0.02, 50.0));
+            }
+        }
+    }
+
+    /// Divides all gains by the reference frame's; returns what the atlas is to be multiplied with.
+    pub fn anchor(&mut self, reference: usize) -> Image<Rgba> {
+        let taken = self.field(reference);
+        let nodes = self.frames[reference].clone();
+        for frame in &mut self.frames {
+            *frame = frame.zip(&nodes, |g, r| [g[0] / r[0], g[1] / r[1], g[2] / r[2], 1.0]);
+        }
+        taken
+    }
+
+    /// Nodes and weights of each point.
+    fn hats(&self, points: &[Vec2]) -> Vec<[(usize, f32); 4]> {
+        let (nx, ny) = self.frames[0].size();
+        let place = |v: f32, side: usize, n: usize| {
+            let v = (v * (n - 1) as f32 / (side - 1).max(1) as f32).clamp(0.0, n as f32 - 1.001);
+            (v as usize, v - v.floor())
+        };
+        let hat = |p: &Vec2| {
+            let ((i, fx), (j, fy)) = (place(p[0], self.size.0, nx), place(p[1], self.size.1, ny));
+            let k = j * nx + i;
+            [
+                (k, (1.0 - fx) * (1.0 - fy)),
+                (k + 1, fx * (1.0 - fy)),
+                (k + nx, (1.0 - fx) * fy),
+                (k + nx + 1, fx * fy),
+            ]
+        };
+        points.iter().map(hat).collect()
+    }
+
+    fn weights(&self, samples: &Samples, sigma: f32) -> Vec<Vec<f32>> {
+        let frame = |(t, seen): (usize, &Vec<Rgba>)| {
+            let weight = |((s, a), p): ((&Rgba, &Rgba), &Vec2)| {
+                let g = self.at(t, *p);
+                let misfit: f32 = (0..3).map(|c| (s[c] - g[c] * a[c]).powi(2)).sum::<f32>() / 3.0;
+                s[3] / (1.0 + misfit / (sigma * sigma)).powi(2)
+            };
+            seen.iter().zip(&samples.atlas).zip(&samples.points).map(weight).collect()
+        };
+        samples.frames.par_iter().enumerate().map(frame).collect()
+    }
+
+    /// Least squares of one channel over all frames at once: nodes couple within a frame and with two frames around.
+    fn solve_channel(
+        &self,
+        samples: &Samples,
+        hats: &[[(usize, f32); 4]],
+        weights: &[Vec<f32>],
+        channel: usize,
+        sigma: f32,
+    ) -> Option<Vec<f64>> {
+        let (nx, ny) = self.frames[0].size();
+        let (n, k) = (self.len(), nx * ny);
+        let mut matrix = Band::new(n * k, 2 * k);
+        let mut right = vec![0.0f64; n * k];
+        for (t, seen) in samples.frames.iter().enumerate() {
+            let mut gram = vec![[0.0f64; 16]; k];
+            for (((s, a), hat), w) in seen.iter().zip(&samples.atlas).zip(hats).zip(&weights[t]) {
+                if *w <= 0.0 || s[channel] >= CLIPPED || a[channel] >= CLIPPED {
+                    continue;
+                }
+                let (a, w) = (a[channel], w / (sigma * sigma));
+                for (i, &(p, wp)) in hat.iter().enumerate() {
+                    right[t * k + p] += f64::from(w * wp * a * s[channel]);
+                    for (j, &(_, wq)) in hat.iter().enumerate() {
+                        gram[hat[0].0][i * 4 + j] += f64::from(w * wp * wq * a * a);
+                    }
+                }
+            }
+            for (first, block) in gram.iter().enumerate() {
+                let node = |i: usize| t * k + first + (i % 2) + (i / 2) * nx;
+                for (ij, v) in block.iter().enumerate().filter(|(_, v)| **v != 0.0) {
+                    let (p, q) = (node(ij / 4), node(ij % 4));
+                    if p >= q {
+                        matrix.add(p, q, *v);
+                    }
+                }
+            }
+        }
+        smoothness(&mut matrix, (nx, ny), n);
+        // A trace of a pull to gain 1, where nothing at all is known.
+        for (i, r) in right.iter_mut().enumerate() {
+            matrix.add(i, i, 1e-3);
+            *r += 1e-3;
+        }
+        matrix.factor()?.solve(&mut right);
+        right.iter().all(|v| v.is_finite()).then_some(right)
+    }
+}
+
+/// Adds the energies of bends in space and time and of changes in time.
+fn smoothness(matrix: &mut Band, (nx, ny): (usize, usize), frames: usize) {
+    let k = nx * ny;
+    let mut stencil = |nodes: &[(usize, f64)], weight: f64| {
+        for &(p, a) in nodes {
+            for &(q, b) in nodes.iter().filter(|&&(q, _)| q <= p) {
+                matrix.add(p, q, weight * a * b);
+            }
+        }
+    };
+    for t in 0..frames {
+        let at = |i: usize, j: usize| t * k + j * nx + i;
+        for j in 0..ny {
+            for i in 0..nx {
+                if i + 2 < nx {
+                    stencil(&[(at(i, j), 1.0), (at(i + 1, j), -2.0), (at(i + 2, j), 1.0)], SMOOTH_SPACE);
+                }
+                if j + 2 < ny {
+                    stencil(&[(at(i, j), 1.0), (at(i, j + 1), -2.0), (at(i, j + 2), 1.0)], SMOOTH_SPACE);
+                }
+                if i + 1 < nx && j + 1 < ny {
+                    let cross = [
+                        (at(i, j), 1.0),
+                        (at(i + 1, j), -1.0),
+                        (at(i, j + 1), -1.0),
+                        (at(i + 1, j + 1), 1.0),
+                    ];
+                    stencil(&cross, 2.0 * SMOOTH_SPACE);
+                }
+            }
+        }
+        for node in 0..k {
+            let at = |t: usize| t * k + node;
+            if t + 2 < frames {
+                stencil(&[(at(t), 1.0), (at(t + 1), -2.0), (at(t + 2), 1.0)], SMOOTH_TIME);
+            }
+            if t + 1 < frames {
+                stencil(&[(at(t), -1.0), (at(t + 1), 1.0)], STEADY);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A textured surface under a gain linear in space, with a fifth of the samples covered by something bright.
+    #[test]
+    fn recovers_gains_under_an_occluder_and_anchors_them() {
+        let size = (200, 120);
+        let gain = |p: Vec2, t: usize, c: usize| {
+            1.0 + 0.1 * (t as f32 * 0.3 + c as f32).sin() + 0.0006 * (p[0] - 100.0) * (t as f32 * 0.2).cos()
+        };
+        let points: Vec<Vec2> = (0..1500).map(|i| [(i % 50) as f32 * 4.0, (i / 50) as f32 * 4.0]).collect();
+        let atlas: Vec<Rgba> = (0..1500)
+            .map(|i| [60.0 + (i * 37 % 100) as f32, 80.0 + (i * 11 % 90) as f32, 100.0, 0.0])
+            .collect();
+        let frames = (0..12)
+            .map(|t| {
+                let see = |(i, (p, a)): (usize, (&Vec2, &Rgba))| {
+                    if i % 5 == t % 5 {
+                        return [240.0, 240.0, 240.0, 1.0];
+                    }
+                    [a[0] * gain(*p, t, 0), a[1] * gain(*p, t, 1), a[2] * gain(*p, t, 2), 1.0]
+                };
+                points.iter().zip(&atlas).enumerate().map(see).collect()
+            })
+            .collect();
+        let samples = Samples { points, atlas, frames };
+        let mut light = Light::unit(size, 12);
+        light.solve(&samples, 6, 4.0);
+        for t in 0..12 {
+            for p in [[20.0, 20.0], [100.0, 60.0], [180.0, 100.0]] {
+                for c in 0..3 {
+                    let (got, want) = (light.at(t, p)[c], gain(p, t, c));
+                    assert!((got / want - 1.0).abs() < 0.01, "frame {t} at {p:?}: {got} for {want}");
+                }
+            }
+        }
+        let before = light.at(7, [50.0, 50.0])[1] / light.at(3, [50.0, 50.0])[1];
+        let taken = light.anchor(3);
+        assert!((taken[(50, 50)][1] - gain([50.0, 50.0], 3, 1)).abs() < 0.01);
+        assert!((light.at(3, [50.0, 50.0])[1] - 1.0).abs() < 1e-6);
+        assert!((light.at(7, [50.0, 50.0])[1] - before).abs() < 0.01);
+    }
+}

@@ -1,1 +1,25 @@
-//! TBD
+//! Where the surface is in every frame, solved directly in atlas space.
+//!
+//! Two passes. *Sequential*: outward from the reference frame, each frame is first brought close to the reference by
+//! the motion since the last one, and only the rest is measured. *Refinement*: light, atlas and maps of all frames
+//! against each other. A map is a homography plus a smooth bend, as stiff as the footage shows the surface to be.
+
+mod align;
+mod appearance;
+mod canvas;
+mod context;
+mod homography;
+mod predict;
+mod refine;
+mod sequential;
+mod spline;
+mod stiffness;
+
+pub use align::{Alignment, Options, Rest, Target, Template, align};
+pub use appearance::Solution;
+pub use canvas::{Canvas, Inverse, MARGIN, Map};
+pub use homography::Homography;
+pub use predict::{Inverses, Predicted, SUBFRAMES};
+pub use refine::{Effort, refine};
+pub use sequential::{Tracked, Tracker};
+pub use spline::{Grid, Quadric};

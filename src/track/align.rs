@@ -1,0 +1,345 @@
+//! Photometric alignment: the map for which a frame, read through it, looks like the template.
+//!
+//! Gauss–Newton in atlas space on Σ w·|frame(P(u)) − template(u)|² + stiffness · bending, with robust weights that fade
+//! out what does not look like the surface. It assumes that the start is within a few pixels.
+
+use super::canvas::{Canvas, Map};
+use super::spline::Quadric;
+use crate::frame::{Image, Rect, Rgba, Vec2, bilinear, box_blur, cubic, gaussian, scharr};
+
+/// Levels (of 255) from which a channel counts as clipped, and says nothing about position any more.
+const CLIPPED: f32 = 252.0;
+/// Largest move of a point in one iteration, pixels.
+const LONGEST_STEP: f32 = 3.0;
+
+/// What the surface should look like in a frame: light × atlas, on the canvas, in levels.
+#[derive(Debug, Clone)]
+pub struct Template {
+    /// Colour in levels.
+    pub picture: Image<Rgba>,
+    /// 0…1: how far each pixel is known.
+    pub weight: Image<f32>,
+}
+
+/// The part of a frame that an alignment reads, with its derivatives.
+pub struct Target {
+    colour: Image<Rgba>,
+    dx: Image<Rgba>,
+    dy: Image<Rgba>,
+    /// Frame position of the part's first pixel.
+    origin: Vec2,
+    /// Size of the whole frame.
+    frame: (usize, usize),
+}
+
+impl Target {
+    /// The part of `frame` that `positions` touch, with room to move, blurred by `blur` pixels.
+    pub fn new(frame: &Image<Rgba>, positions: &Image<Vec2>, blur: f32) -> Self {
+        let room = 16 + (3.0 * blur) as i32;
+        let part = Rect::around(positions.pixels().iter().copied())
+            .map_or(frame.bounds(), |r| r.grow(room).intersect(&frame.bounds()));
+        let part = if part.is_empty() { frame.bounds() } else { part };
+        let colour = gaussian(&frame.crop(part), blur);
+        let (dx, dy) = scharr(&colour);
+        Self { colour, dx, dy, origin: [part.x0 as f32, part.y0 as f32], frame: frame.size() }
+    }
+
+    /// Whether a frame position lies on the picture.
+    #[inline]
+    pub fn holds(&self, [x, y]: Vec2) -> bool {
+        x >= 0.0 && y >= 0.0 && x <= (self.frame.0 - 1) as f32 && y <= (self.frame.1 - 1) as f32
+    }
+
+    #[inline]
+    fn local(&self, p: Vec2) -> Vec2 {
+        [p[0] - self.origin[0], p[1] - self.origin[1]]
+    }
+}
+
+/// What the bending energy counts from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// From the nearest homography: a plane costs nothing.
+    Plane,
+    /// From the home map: keeping its shape costs nothing.
+    Home,
+}
+
+/// How an alignment weighs its evidence.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Weight of the bending energy.
+    pub stiffness: f64,
+    /// What counts as unbent.
+    pub rest: Rest,
+    /// Gauss–Newton steps.
+    pub iterations: usize,
+    /// Misfit in levels beyond which a pixel is taken for something else (doubled in the first step).
+    pub sigma: f32,
+    /// Weight of a pull to the home map at every pixel: holds what no evidence holds.
+    pub pull: f32,
+    /// Blur in canvas pixels on both sides before comparing, for a wider reach.
+    pub blur: f32,
+}
+
+/// The outcome of an alignment.
+#[derive(Debug, Clone)]
+pub struct Alignment {
+    /// The map found.
+    pub map: Map,
+    /// Its dense positions.
+    pub positions: Image<Vec2>,
+    /// Robust weight of each pixel, 0…1, before the last step.
+    pub weight: Image<f32>,
+    /// Squared misfit of each pixel (mean over 3×3 and channels, levels²), before the last step.
+    pub misfit: Image<f32>,
+}
+
+impl Alignment {
+    /// Robust mean misfit over the region, 0 (fits) … 1 (nothing fits); pixels outside the picture do not count.
+    pub fn cost(&self, canvas: &Canvas, frame: (usize, usize)) -> f32 {
+        let mut sum = [0.0f32; 2];
+        for ((m, p), c) in
+            self.misfit.pixels().iter().zip(self.positions.pixels()).zip(canvas.coverage.pixels())
+        {
+            let on =
+                p[0] >= 0.0 && p[1] >= 0.0 && p[0] <= (frame.0 - 1) as f32 && p[1] <= (frame.1 - 1) as f32;
+            if *c > 0.5 && on {
+                sum = [sum[0] + m / (m + 64.0), sum[1] + 1.0];
+            }
+        }
+        if sum[1] > 0.0 { sum[0] / sum[1] } else { 1.0 }
+    }
+
+    /// Mean robust weight over the region: the share of it that is seen and fits.
+    pub fn seen(&self, canvas: &Canvas) -> f32 {
+        let pairs = self.weight.pixels().iter().zip(canvas.coverage.pixels());
+        let sum = pairs.fold([0.0, 0.0], |s, (w, c)| [s[0] + w * c, s[1] + c]);
+        sum[0] / f32::max(sum[1], 1.0)
+    }
+}
+
+/// Aligns `frame` with `template`, starting from `start`; `home` is what the pull and [`Rest::Home`] refer to.
+pub fn align(
+    canvas: &Canvas,
+    frame: &Image<Rgba>,
+    template: &Template,
+    start: &Map,
+    home: &Map,
+    options: &Options,
+) -> Alignment {
+    let first = canvas.positions(start);
+    let home = Home { positions: canvas.positions(home), map: home };
+    let (template_picture, frame_blur) = matched(canvas, template, start, options.blur);
+    let target = Target::new(frame, &first, frame_blur);
+    let mut found = Alignment {
+        map: start.clone(),
+        positions: first.clone(),
+        weight: Image::new(first.width(), first.height(), 0.0),
+        misfit: Image::new(first.width(), first.height(), 0.0),
+    };
+    for step in 0..options.iterations {
+        let (quadrics, misfit) = linearise(&target, &template_picture, &found.positions);
+        found.misfit = box_blur(&misfit, 1);
+        let sigma = options.sigma * if step == 0 { 2.0 } else { 1.0 };
+        found.weight = weights(&target, &template.weight, &found, sigma);
+        if !advance(canvas, &mut found, &quadrics, &home, options) {
+            break;
+        }
+    }
+    found
+}
+
+/// The template as sharp as the frame shows it, and the blur the frame needs: the side with more detail is blurred to
+/// the other's sampling, then both by the blur asked for.
+fn matched(canvas: &Canvas, template: &Template, start: &Map, blur: f32) -> (Image<Rgba>, f32) {
+    let zoom = canvas.magnification(start).clamp(0.1, 10.0);
+    let detail = |ratio: f32| if ratio > 1.25 { 0.45 * (ratio * ratio - 1.0).sqrt() } else { 0.0 };
+    let on_template = detail(1.0 / zoom).hypot(blur);
+    let on_frame = detail(zoom).hypot(if blur > 0.0 { (blur * zoom.min(1.0)).max(0.3) } else { 0.0 });
+    (gaussian(&template.picture, on_template), on_frame)
+}
+
+/// Residuals and derivatives at the current positions: unweighted quadrics of the move, and squared misfit.
+fn linearise(
+    target: &Target,
+    template: &Image<Rgba>,
+    positions: &Image<Vec2>,
+) -> (Image<Quadric>, Image<f32>) {
+    let (w, h) = positions.size();
+    let both = Image::from_rows(w, h, [0.0f32; 6], |y, row| {
+        for ((out, p), want) in row.iter_mut().zip(positions.row(y)).zip(template.row(y)) {
+            if !p[0].is_finite() || !p[1].is_finite() {
+                continue;
+            }
+            let q = target.local(*p);
+            let (seen, gx, gy) = (cubic(&target.colour, q), bilinear(&target.dx, q), bilinear(&target.dy, q));
+            let mut sums = [0.0f32; 6];
+            for c in 0..3 {
+                let r = want[c] - seen[c];
+                sums[5] += r * r / 3.0;
+                if want[c] < CLIPPED && seen[c] < CLIPPED {
+                    sums[0] += gx[c] * gx[c];
+                    sums[1] += gx[c] * gy[c];
+                    sums[2] += gy[c] * gy[c];
+                    sums[3] += gx[c] * r;
+                    sums[4] += gy[c] * r;
+                }
+            }
+            *out = sums;
+        }
+    });
+    (both.map(|v| [v[0], v[1], v[2], v[3], v[4]]), both.map(|v| v[5]))
+}
+
+/// Robust weight of each pixel (Geman–McClure on the misfit).
+fn weights(target: &Target, known: &Image<f32>, found: &Alignment, sigma: f32) -> Image<f32> {
+    let seen = found.positions.zip(known, |p, k| if target.holds(p) { k } else { 0.0 });
+    seen.zip(&found.misfit, |k, m| k / (1.0 + m / (sigma * sigma)).powi(2))
+}
+
+/// The map an alignment refers to, with its dense positions.
+struct Home<'a> {
+    positions: Image<Vec2>,
+    map: &'a Map,
+}
+
+/// One step: solves for the bend on top of the plane (or of the start). False when it cannot go on.
+fn advance(
+    canvas: &Canvas,
+    found: &mut Alignment,
+    quadrics: &Image<Quadric>,
+    home: &Home,
+    options: &Options,
+) -> bool {
+    let (plane, rest) = match options.rest {
+        Rest::Plane => (canvas.homography(&found.positions), None),
+        Rest::Home => (Some(home.map.homography), Some(home.map.bend.as_slice())),
+    };
+    let Some(plane) = plane else { return false };
+    let scale = 1.0 / (options.sigma * options.sigma);
+    let (w, h) = found.positions.size();
+    let data = Image::from_rows(w, h, [0.0; 5], |y, row| {
+        for (x, out) in row.iter_mut().enumerate() {
+            let at = (x, y);
+            let base = plane.apply32(canvas.to_reference([x as f32, y as f32]));
+            let (p, q) = (found.positions[at], home.positions[at]);
+            let bend = [p[0] - base[0], p[1] - base[1]];
+            let back = [q[0] - base[0], q[1] - base[1]];
+            let k = found.weight[at] * scale;
+            let [s11, s12, s22, b1, b2] = quadrics[at].map(|v| v * k);
+            let mu = options.pull;
+            *out = [
+                s11 + mu,
+                s12,
+                s22 + mu,
+                b1 + s11 * bend[0] + s12 * bend[1] + mu * back[0],
+                b2 + s12 * bend[0] + s22 * bend[1] + mu * back[1],
+            ];
+        }
+    });
+    let Some(bend) = canvas.grid.solve(&data, options.stiffness, rest) else { return false };
+    let map = Map { homography: plane, bend };
+    let wanted = canvas.positions(&map);
+    let mut cut = false;
+    let moved = found.positions.zip(&wanted, |p, q| {
+        [0, 1].map(|i| {
+            let step = q[i] - p[i];
+            cut |= step.abs() > LONGEST_STEP;
+            p[i] + step.clamp(-LONGEST_STEP, LONGEST_STEP)
+        })
+    });
+    if cut {
+        let Some(map) = canvas.map_of(&moved) else { return false };
+        found.positions = canvas.positions(&map);
+        found.map = map;
+    } else {
+        (found.positions, found.map) = (wanted, map);
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::track::Homography;
+
+    /// A band-limited texture, three channels apart.
+    fn texture(x: f32, y: f32) -> Rgba {
+        let v = |a: f32, b: f32, c: f32| {
+            128.0
+                + 40.0 * (x * a + c).sin() * (y * b - c).cos()
+                + 30.0 * (x * b * 0.6 - y * a * 0.8 + c).sin()
+        };
+        [v(0.31, 0.23, 0.1), v(0.22, 0.35, 1.3), v(0.27, 0.19, 2.2), 0.0]
+    }
+
+    #[test]
+    fn finds_a_bent_and_shifted_surface_under_an_occluder() {
+        let size = (320, 240);
+        let canvas =
+            Canvas::new(&[[80.0, 60.0], [220.0, 55.0], [230.0, 170.0], [75.0, 175.0]], size).unwrap();
+        let (w, h) = canvas.size();
+        let true_map =
+            |p: Vec2| [p[0] + 1.6 + 1.2 * (p[1] / 35.0).sin(), p[1] - 1.1 + 0.9 * (p[0] / 45.0).cos()];
+        // The frame, pixel by pixel: invert the true map by iteration.
+        let frame = Image::from_fn(size.0, size.1, |x, y| {
+            let p = [x as f32, y as f32];
+            if (x as f32 - 130.0).hypot(y as f32 - 110.0) < 22.0 {
+                return [20.0, 220.0, 90.0, 0.0];
+            }
+            let mut q = p;
+            for _ in 0..20 {
+                let r = true_map(q);
+                q = [q[0] + p[0] - r[0], q[1] + p[1] - r[1]];
+            }
+            texture(q[0], q[1])
+        });
+        let template = Template {
+            picture: Image::from_fn(w, h, |x, y| {
+                let p = canvas.to_reference([x as f32, y as f32]);
+                texture(p[0], p[1])
+            }),
+            weight: Image::new(w, h, 1.0),
+        };
+        let options =
+            Options { stiffness: 30.0, rest: Rest::Plane, iterations: 8, sigma: 4.0, pull: 1e-4, blur: 0.0 };
+        let found = align(&canvas, &frame, &template, &canvas.identity(), &canvas.identity(), &options);
+        let (mut sum, mut n, mut hidden) = (0.0, 0.0, 0.0f32);
+        for y in 20..h - 20 {
+            for x in 20..w - 20 {
+                let (p, q) = (found.positions[(x, y)], true_map(canvas.to_reference([x as f32, y as f32])));
+                let e = (p[0] - q[0]).hypot(p[1] - q[1]);
+                if (q[0] - 130.0).hypot(q[1] - 110.0) < 24.0 {
+                    hidden = hidden.max(e);
+                } else {
+                    (sum, n) = (sum + e, n + 1.0);
+                }
+            }
+        }
+        assert!(sum / n < 0.02, "visible error {}", sum / n);
+        assert!(hidden < 0.3, "hidden error {hidden}");
+        assert!(found.seen(&canvas) > 0.6 && found.seen(&canvas) < 0.95);
+        assert!(found.cost(&canvas, size) < 0.25);
+    }
+
+    #[test]
+    fn without_evidence_the_start_is_kept() {
+        let size = (200, 160);
+        let canvas =
+            Canvas::new(&[[50.0, 40.0], [150.0, 40.0], [150.0, 120.0], [50.0, 120.0]], size).unwrap();
+        let (w, h) = canvas.size();
+        let template =
+            Template { picture: Image::new(w, h, [100.0, 100.0, 100.0, 0.0]), weight: Image::new(w, h, 1.0) };
+        let black = Image::new(size.0, size.1, [0.0f32; 4]);
+        let mut start = canvas.identity();
+        start.homography = Homography([[1.0, 0.0, 3.0], [0.0, 1.0, -2.0], [0.0, 0.0, 1.0]]);
+        let options =
+            Options { stiffness: 100.0, rest: Rest::Home, iterations: 3, sigma: 8.0, pull: 1e-2, blur: 0.0 };
+        let found = align(&canvas, &black, &template, &start, &start, &options);
+        let p = found.positions[(50, 50)];
+        let q = canvas.position(&start, [50.0, 50.0]);
+        assert!((p[0] - q[0]).hypot(p[1] - q[1]) < 1e-2);
+        assert!(found.seen(&canvas) < 0.05 && found.cost(&canvas, size) > 0.9);
+    }
+}

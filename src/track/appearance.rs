@@ -1,0 +1,238 @@
+//! What the surface looks like: the working-size atlas, from all frames, robust against whatever passes in front.
+
+use super::align::Template;
+use super::canvas::{Canvas, Map};
+use super::sequential::on_picture;
+use crate::clip::Footage;
+use crate::error::Result;
+use crate::frame::{Image, Rgba, Vec2, box_blur, cubic};
+use crate::light::{Light, Samples};
+use rayon::prelude::*;
+
+/// Canvas pixels between light samples.
+const SAMPLE_STRIDE: usize = 4;
+/// Frames the median is taken over at most: enough to outvote any occluder, and memory stays bounded.
+const MEDIAN_FRAMES: usize = 33;
+/// Misfit in levels beyond which a pixel does not enter the mean.
+const SIGMA: f32 = 4.0;
+/// Frames read at once: results are summed in frame order, so they do not depend on the number of threads.
+const CHUNK: usize = 4;
+
+/// Everything found out about one region: where it is, how it is lit, what it looks like.
+#[derive(Debug, Clone)]
+pub struct Solution {
+    /// The region's canvas.
+    pub canvas: Canvas,
+    /// Per frame: canvas → frame.
+    pub maps: Vec<Map>,
+    /// Gains against the reference frame.
+    pub light: Light,
+    /// The surface in the reference frame's light, levels, on the canvas.
+    pub atlas: Image<Rgba>,
+    /// How far each atlas pixel is known, 0…1.
+    pub known: Image<f32>,
+    /// Per frame: how much its sharpness and size let it say about detail, 0…1.
+    pub clarity: Vec<f32>,
+    /// Open share of the frame interval found in the footage.
+    pub shutter: f32,
+    /// Stiffness found for this surface.
+    pub stiffness: f64,
+}
+
+/// A frame read through a map, as it lies on the canvas; alpha is 1 where the frame has a pixel there, else 0.
+pub(crate) fn unwarp(frame: &Image<Rgba>, positions: &Image<Vec2>) -> Image<Rgba> {
+    let size = frame.size();
+    positions.map(|p| {
+        let [r, g, b, _] = cubic(frame, *p);
+        [r, g, b, f32::from(on_picture(*p, size))]
+    })
+}
+
+/// Does `work` for frame after frame on all threads and hands the results to `take` in frame order.
+pub(crate) fn in_order<T: Send>(
+    frames: &[usize],
+    work: impl Fn(usize) -> Result<T> + Sync,
+    mut take: impl FnMut(usize, T) -> Result<()>,
+) -> Result<()> {
+    for chunk in frames.chunks(CHUNK) {
+        let done: Vec<_> = chunk.par_iter().map(|&t| work(t)).collect();
+        for (&t, result) in chunk.iter().zip(done) {
+            take(t, result?)?;
+        }
+    }
+    Ok(())
+}
+
+impl Solution {
+    /// The template for aligning one frame.
+    pub(crate) fn template(&self, frame: usize) -> Template {
+        let lit =
+            self.atlas.zip(&self.light.field(frame), |a, g| [a[0] * g[0], a[1] * g[1], a[2] * g[2], 0.0]);
+        Template { picture: lit, weight: self.known.clone() }
+    }
+
+    /// Mean distance, in frame pixels, the surface moves in one frame interval.
+    pub(crate) fn speed(&self, frame: usize) -> f32 {
+        let last = self.maps.len() - 1;
+        let (a, b) = (frame.saturating_sub(1), (frame + 1).min(last));
+        if a == b {
+            return 0.0;
+        }
+        let (w, h) = self.canvas.size();
+        let (mut sum, mut n) = (0.0, 0.0);
+        for y in (0..h).step_by(8) {
+            for x in (0..w).step_by(8) {
+                if self.canvas.coverage[(x, y)] > 0.5 {
+                    let at = [x as f32, y as f32];
+                    let (p, q) =
+                        (self.canvas.position(&self.maps[a], at), self.canvas.position(&self.maps[b], at));
+                    sum += (p[0] - q[0]).hypot(p[1] - q[1]) / (b - a) as f32;
+                    n += 1.0;
+                }
+            }
+        }
+        sum / f32::max(n, 1.0)
+    }
+
+    /// Judges how clearly each frame shows the surface: near and still is clear.
+    pub(crate) fn judge_clarity(&mut self) {
+        let clarity = |t: usize| {
+            let zoom = self.canvas.magnification(&self.maps[t]);
+            (zoom * zoom).min(1.0) / (1.0 + (self.speed(t) / 6.0).powi(2))
+        };
+        self.clarity = (0..self.maps.len()).map(clarity).collect();
+    }
+
+    /// Fits the light to all frames and gives the atlas the reference frame's.
+    pub(crate) fn fit_light(
+        &mut self,
+        footage: &dyn Footage,
+        reference: usize,
+        rounds: usize,
+        sigma: f32,
+    ) -> Result<()> {
+        let samples = self.samples(footage)?;
+        self.light.solve(&samples, rounds, sigma);
+        let taken = self.light.anchor(reference);
+        self.atlas = self.atlas.zip(&taken, |a, g| [a[0] * g[0], a[1] * g[1], a[2] * g[2], a[3]]);
+        Ok(())
+    }
+
+    fn samples(&self, footage: &dyn Footage) -> Result<Samples> {
+        let (w, h) = self.canvas.size();
+        let mut samples = Samples::default();
+        for y in (0..h).step_by(SAMPLE_STRIDE) {
+            for x in (0..w).step_by(SAMPLE_STRIDE) {
+                if self.canvas.coverage[(x, y)] > 0.5 {
+                    samples.points.push([x as f32, y as f32]);
+                    samples.atlas.push(self.atlas[(x, y)]);
+                }
+            }
+        }
+        let all: Vec<usize> = (0..footage.len()).collect();
+        let points = &samples.points;
+        let read = |t: usize| {
+            let frame = footage.levels(t)?;
+            let see = |p: &Vec2| {
+                let q = self.canvas.position(&self.maps[t], *p);
+                let [r, g, b, _] = cubic(&frame, q);
+                [r, g, b, f32::from(on_picture(q, frame.size()))]
+            };
+            Ok(points.iter().map(see).collect::<Vec<Rgba>>())
+        };
+        let mut frames = Vec::with_capacity(all.len());
+        in_order(&all, read, |_, seen| {
+            frames.push(seen);
+            Ok(())
+        })?;
+        samples.frames = frames;
+        Ok(samples)
+    }
+
+    /// A frame on the canvas with its light taken off.
+    fn unlit(&self, footage: &dyn Footage, t: usize) -> Result<Image<Rgba>> {
+        let seen = unwarp(&footage.levels(t)?, &self.canvas.positions(&self.maps[t]));
+        Ok(seen.zip(&self.light.field(t), |s, g| [s[0] / g[0], s[1] / g[1], s[2] / g[2], s[3]]))
+    }
+
+    /// The atlas as the median of the clearer frames: a start that no single frame can spoil.
+    pub(crate) fn median_atlas(&mut self, footage: &dyn Footage) -> Result<()> {
+        let best = self.clarity.iter().copied().fold(0.0, f32::max);
+        let clear: Vec<usize> = (0..footage.len()).filter(|&t| self.clarity[t] > 0.5 * best).collect();
+        let frames: Vec<usize> = spread(&clear, MEDIAN_FRAMES);
+        let mut stack = Vec::with_capacity(frames.len());
+        in_order(
+            &frames,
+            |t| self.unlit(footage, t),
+            |_, seen| {
+                stack.push(seen);
+                Ok(())
+            },
+        )?;
+        let (w, h) = self.canvas.size();
+        let before = &self.atlas;
+        self.atlas = Image::from_rows(w, h, [0.0; 4], |y, row| {
+            let mut values = Vec::with_capacity(stack.len());
+            for (x, out) in row.iter_mut().enumerate() {
+                *out = before[(x, y)];
+                for c in 0..3 {
+                    values.clear();
+                    values.extend(stack.iter().map(|s| s[(x, y)]).filter(|s| s[3] > 0.0).map(|s| s[c]));
+                    if let Some(m) = median(&mut values) {
+                        out[c] = m;
+                    }
+                }
+            }
+        });
+        Ok(())
+    }
+
+    /// The atlas as the mean over all frames of what fits the atlas so far, clear frames counting more.
+    pub(crate) fn mean_atlas(&mut self, footage: &dyn Footage) -> Result<()> {
+        let all: Vec<usize> = (0..footage.len()).collect();
+        let (w, h) = self.canvas.size();
+        // Weighted sum of colours; alpha sums the weights.
+        let mut sum = Image::new(w, h, [0.0f32; 4]);
+        let read = |t: usize| {
+            let frame = footage.levels(t)?;
+            let (seen, gain) = (unwarp(&frame, &self.canvas.positions(&self.maps[t])), self.light.field(t));
+            let lit = self.atlas.zip(&gain, |a, g| [a[0] * g[0], a[1] * g[1], a[2] * g[2], 0.0]);
+            let misfit = box_blur(&seen.zip(&lit, |s, l| square_mean(s, l)), 1);
+            let clarity = self.clarity[t];
+            let weight = seen.zip(&misfit, |s, m| clarity * s[3] / (1.0 + m / (SIGMA * SIGMA)).powi(2));
+            let unlit = seen.zip(&gain, |s, g| [s[0] / g[0], s[1] / g[1], s[2] / g[2], 1.0]);
+            Ok(unlit.zip(&weight, |s, k| s.map(|v| v * k)))
+        };
+        in_order(&all, read, |_, part| {
+            sum.pixels_mut()
+                .iter_mut()
+                .zip(part.pixels())
+                .for_each(|(s, p)| (0..4).for_each(|c| s[c] += p[c]));
+            Ok(())
+        })?;
+        self.atlas = self
+            .atlas
+            .zip(&sum, |a, s| if s[3] > 0.1 { [s[0] / s[3], s[1] / s[3], s[2] / s[3], a[3]] } else { a });
+        Ok(())
+    }
+}
+
+/// Mean over the colour channels of the squared difference.
+#[inline]
+pub(crate) fn square_mean(a: Rgba, b: Rgba) -> f32 {
+    ((a[0] - b[0]).powi(2) + (a[1] - b[1]).powi(2) + (a[2] - b[2]).powi(2)) * (1.0 / 3.0)
+}
+
+/// The middle value, the lower of two; reorders.
+pub(crate) fn median(values: &mut [f32]) -> Option<f32> {
+    let middle = values.len().checked_sub(1)? / 2;
+    Some(*values.select_nth_unstable_by(middle, f32::total_cmp).1)
+}
+
+/// At most `n` of the items, evenly spread.
+pub(crate) fn spread(items: &[usize], n: usize) -> Vec<usize> {
+    if items.len() <= n {
+        return items.to_vec();
+    }
+    (0..n).map(|k| items[k * (items.len() - 1) / (n - 1).max(1)]).collect()
+}

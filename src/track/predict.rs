@@ -1,0 +1,121 @@
+//! What the surface would look like in a frame if nothing stood before it: light × atlas, seen through the map, with
+//! the frame's own motion blur.
+
+use super::appearance::Solution;
+use super::canvas::Inverse;
+use crate::frame::{Image, Rect, Rgba, Vec2, bilinear, bilinear_or, cubic};
+
+/// Sub-frame positions of an open shutter, in frame intervals; scaled by the shutter's share.
+pub const SUBFRAMES: [f32; 4] = [-0.375, -0.125, 0.125, 0.375];
+/// Canvas pixels of motion while the shutter is open, below which blur is not worth computing.
+const LEAST_BLUR: f32 = 0.5;
+
+/// Where the frames' pixels lie on the canvas, for all frames.
+pub struct Inverses(Vec<Option<Inverse>>);
+
+/// The surface as it should appear in one frame, over the part of the frame that can show it.
+pub struct Predicted {
+    /// The part, in working-size frame pixels.
+    pub part: Rect,
+    /// Canvas position of every pixel.
+    pub at: Image<Vec2>,
+    /// How far that position moves in one frame interval.
+    pub motion: Image<Vec2>,
+    /// Light × atlas, levels.
+    pub surface: Image<Rgba>,
+    /// Gain.
+    pub gain: Image<Rgba>,
+    /// Share of each pixel inside the region.
+    pub coverage: Image<f32>,
+}
+
+impl Inverses {
+    /// Inverts all maps.
+    pub fn of(solution: &Solution, frame: (usize, usize)) -> Self {
+        Self(solution.maps.iter().map(|m| Inverse::of(&solution.canvas, m, frame)).collect())
+    }
+
+    /// One frame's, if its map can be inverted.
+    pub fn get(&self, frame: usize) -> Option<&Inverse> {
+        self.0.get(frame)?.as_ref()
+    }
+
+    /// Change of canvas position in one frame interval at frame positions of frame `t`, from the frames around it.
+    pub fn motion(&self, t: usize, p: Vec2) -> Vec2 {
+        let around = |k: usize| self.get(k).map(|i| (k, i.at(p)));
+        let before = t.checked_sub(1).and_then(around).or_else(|| around(t));
+        let after = around(t + 1).or_else(|| around(t));
+        match (before, after) {
+            (Some((a, u)), Some((b, v))) if b > a => [0, 1].map(|i| (v[i] - u[i]) / (b - a) as f32),
+            _ => [0.0; 2],
+        }
+    }
+}
+
+/// A mean over the open shutter of what `sample` gives at a moving position.
+#[inline]
+pub(crate) fn through_shutter<const N: usize>(
+    at: Vec2,
+    motion: Vec2,
+    shutter: f32,
+    sample: impl Fn(Vec2) -> [f32; N],
+) -> [f32; N] {
+    if shutter * motion[0].abs().max(motion[1].abs()) < LEAST_BLUR {
+        return sample(at);
+    }
+    let mut sum = [0.0; N];
+    for k in SUBFRAMES {
+        let s = sample([at[0] + k * shutter * motion[0], at[1] + k * shutter * motion[1]]);
+        (0..N).for_each(|c| sum[c] += s[c] / SUBFRAMES.len() as f32);
+    }
+    sum
+}
+
+impl Solution {
+    /// The surface as frame `t` of size `frame` should show it; `None` where it cannot be seen at all.
+    pub fn predict(&self, inverses: &Inverses, t: usize, frame: (usize, usize)) -> Option<Predicted> {
+        self.predict_with(inverses, t, frame, self.shutter)
+    }
+
+    /// As [`Solution::predict`], with another shutter.
+    pub(crate) fn predict_with(
+        &self,
+        inverses: &Inverses,
+        t: usize,
+        frame: (usize, usize),
+        shutter: f32,
+    ) -> Option<Predicted> {
+        let inverse = inverses.get(t)?;
+        let part = inverse.reach(&self.canvas, frame);
+        if part.is_empty() {
+            return None;
+        }
+        let (w, h) = (part.width(), part.height());
+        let place = |x: usize, y: usize| [(part.x0 + x as i32) as f32, (part.y0 + y as i32) as f32];
+        let at = Image::from_fn(w, h, |x, y| inverse.at(place(x, y)));
+        let motion = if shutter > 0.0 {
+            Image::from_fn(w, h, |x, y| inverses.motion(t, place(x, y)))
+        } else {
+            Image::new(w, h, [0.0; 2])
+        };
+        let gain = at.map(|u| self.light.at(t, *u));
+        let moving = at.zip(&motion, |u, v| (u, v));
+        let colour = moving.map(|&(u, v)| through_shutter(u, v, shutter, |u| cubic(&self.atlas, u)));
+        let surface = colour.zip(&gain, |a, g| {
+            [0, 1, 2, 3].map(|c| if c < 3 { (a[c] * g[c]).clamp(0.0, 255.0) } else { 0.0 })
+        });
+        let coverage = moving.map(|&(u, v)| {
+            through_shutter(u, v, shutter, |u| [bilinear_or(&self.canvas.coverage, u, 0.0)])[0]
+        });
+        Some(Predicted { part, at, motion, surface, gain, coverage })
+    }
+}
+
+/// Reads a field over a part of a frame at a frame position; `None` outside it or within a pixel of its edge.
+#[inline]
+pub(crate) fn read_part<const N: usize>(field: &Image<[f32; N]>, part: Rect, p: Vec2) -> Option<[f32; N]> {
+    let q = [p[0] - part.x0 as f32, p[1] - part.y0 as f32];
+    let inside =
+        q[0] > 1.0 && q[1] > 1.0 && q[0] < field.width() as f32 - 2.0 && q[1] < field.height() as f32 - 2.0;
+    inside.then(|| bilinear(field, q))
+}

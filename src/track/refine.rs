@@ -1,0 +1,193 @@
+//! The second pass: light, atlas and maps against each other, over all frames, until they agree.
+
+use super::align::align;
+use super::appearance::{Solution, in_order, square_mean};
+use super::canvas::{Canvas, Map};
+use super::predict::{Inverses, Predicted, read_part};
+use super::sequential::{Tracked, on_picture};
+use super::stiffness::polish;
+use crate::clip::Footage;
+use crate::error::Result;
+use crate::frame::{Image, Rgba, box_blur, cubic};
+use crate::light::Light;
+use crate::progress::Progress;
+use rayon::prelude::*;
+
+/// How much work goes into the second pass.
+#[derive(Debug, Clone, Copy)]
+pub struct Effort {
+    /// Times all frames are realigned with a new atlas.
+    pub rounds: usize,
+    /// Times the atlas takes back what sampling blurred.
+    pub sharpenings: usize,
+}
+
+/// Speed in frame pixels from which a frame tells of motion blur.
+const FAST: f32 = 3.0;
+/// Shutters tried.
+const SHUTTERS: [f32; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
+
+/// Refines one region's tracked maps into a full solution.
+pub fn refine(
+    footage: &dyn Footage,
+    canvas: &Canvas,
+    reference: usize,
+    tracked: &[Tracked],
+    effort: Effort,
+    progress: &Progress,
+) -> Result<Solution> {
+    let frame = footage.levels(reference)?;
+    let (w, h) = canvas.size();
+    let place = |x: usize, y: usize| canvas.to_reference([x as f32, y as f32]);
+    let mut solution = Solution {
+        canvas: canvas.clone(),
+        maps: tracked.iter().map(|t| t.map.clone()).collect(),
+        light: Light::unit(canvas.size(), footage.len()),
+        atlas: Image::from_fn(w, h, |x, y| cubic(&frame, place(x, y))),
+        known: Image::from_fn(w, h, |x, y| f32::from(on_picture(place(x, y), frame.size()))),
+        clarity: vec![1.0; footage.len()],
+        shutter: 0.0,
+        stiffness: 0.0,
+    };
+    for round in 0..=effort.rounds {
+        solution.judge_clarity();
+        let (light_rounds, sigma) = if round == 0 { (4, 6.0) } else { (2, 4.0) };
+        let last = round == effort.rounds;
+        for pass in 0..if last { 1 } else { 2 } {
+            solution.fit_light(footage, reference, light_rounds, sigma)?;
+            if round == 0 && pass == 0 {
+                solution.median_atlas(footage)?;
+            }
+            solution.mean_atlas(footage)?;
+            progress.check()?;
+        }
+        if last {
+            break;
+        }
+        if round == 0 {
+            solution.find_stiffness(footage)?;
+        }
+        solution.realign(footage, progress)?;
+        solution.fix_gauge(reference);
+    }
+    solution.find_shutter(footage)?;
+    if solution.shutter == 0.0 {
+        for _ in 0..effort.sharpenings {
+            solution.sharpen(footage)?;
+            progress.check()?;
+        }
+    }
+    Ok(solution)
+}
+
+impl Solution {
+    /// Aligns every frame with the atlas of all frames.
+    fn realign(&mut self, footage: &dyn Footage, progress: &Progress) -> Result<()> {
+        let options = polish(self.stiffness);
+        let one = |t: usize| -> Result<Map> {
+            progress.check()?;
+            let map = &self.maps[t];
+            Ok(align(&self.canvas, &footage.levels(t)?, &self.template(t), map, map, &options).map)
+        };
+        let maps: Result<Vec<Map>> = (0..self.maps.len()).into_par_iter().map(one).collect();
+        self.maps = maps?;
+        Ok(())
+    }
+
+    /// Makes the reference frame's map the identity again: all maps are read where the reference's inverse points
+    /// (first order: what is undone is a small fraction of a pixel).
+    fn fix_gauge(&mut self, reference: usize) {
+        let canvas = &self.canvas;
+        let drift = canvas.positions(&self.maps[reference]);
+        let composed: Vec<Map> = (0..self.maps.len())
+            .into_par_iter()
+            .map(|t| {
+                let map = &self.maps[t];
+                let positions = Image::from_fn(drift.width(), drift.height(), |x, y| {
+                    let (p, q) = (drift[(x, y)], canvas.to_reference([x as f32, y as f32]));
+                    canvas.position(map, [x as f32 - (p[0] - q[0]), y as f32 - (p[1] - q[1])])
+                });
+                canvas.map_of(&positions).unwrap_or_else(|| map.clone())
+            })
+            .collect();
+        self.maps = composed;
+    }
+
+    /// The shutter that explains the fast frames best.
+    fn find_shutter(&mut self, footage: &dyn Footage) -> Result<()> {
+        let mut fast: Vec<(f32, usize)> =
+            (0..footage.len()).map(|t| (self.speed(t), t)).filter(|s| s.0 > FAST).collect();
+        fast.sort_by(|a, b| b.0.total_cmp(&a.0));
+        fast.truncate(12);
+        if fast.len() < 4 {
+            return Ok(());
+        }
+        let inverses = Inverses::of(self, footage.size());
+        let mut cost = [0.0f64; SHUTTERS.len()];
+        for &(_, t) in &fast {
+            let frame = footage.levels(t)?;
+            let costs: Vec<f64> = SHUTTERS
+                .par_iter()
+                .map(|&s| {
+                    let predicted = self.predict_with(&inverses, t, footage.size(), s);
+                    predicted.map_or(0.0, |p| misfit_inside(&p, &frame))
+                })
+                .collect();
+            cost.iter_mut().zip(costs).for_each(|(sum, c)| *sum += c);
+        }
+        let best = (0..SHUTTERS.len()).min_by(|&a, &b| cost[a].total_cmp(&cost[b]));
+        self.shutter = best.map_or(0.0, |i| SHUTTERS[i]);
+        Ok(())
+    }
+
+    /// Iterative back-projection: what the re-rendered atlas misses in the frames, averaged over them, goes back into
+    /// it. Undoes the blur of sampling twice, frame → atlas → frame.
+    fn sharpen(&mut self, footage: &dyn Footage) -> Result<()> {
+        const SIGMA: f32 = 6.0;
+        let inverses = Inverses::of(self, footage.size());
+        let (w, h) = self.canvas.size();
+        let mut sum = Image::new(w, h, [0.0f32; 4]);
+        let all: Vec<usize> = (0..footage.len()).collect();
+        let missing = |t: usize| {
+            let Some(p) = self.predict(&inverses, t, footage.size()) else { return Ok(None) };
+            let frame = footage.levels(t)?.crop(p.part);
+            let misfit = box_blur(&frame.zip(&p.surface, square_mean), 1);
+            let weight = misfit.map(|m| 1.0 / (1.0 + m / (SIGMA * SIGMA)).powi(2));
+            let rest = frame.zip(&p.surface, |c, b| [c[0] - b[0], c[1] - b[1], c[2] - b[2], 1.0]);
+            let weighted = rest.zip(&weight, |r, k| r.map(|v| v * k));
+            let positions = self.canvas.positions(&self.maps[t]);
+            Ok(Some(Image::from_fn(w, h, |x, y| {
+                let q = positions[(x, y)];
+                if read_part(&weighted, p.part, q).is_none() {
+                    return [0.0f32; 4];
+                }
+                let r = cubic(&weighted, [q[0] - p.part.x0 as f32, q[1] - p.part.y0 as f32]);
+                let g = self.light.at(t, [x as f32, y as f32]);
+                [r[0] / g[0], r[1] / g[1], r[2] / g[2], r[3].max(0.0)]
+            })))
+        };
+        in_order(&all, missing, |_, part: Option<Image<Rgba>>| {
+            for (s, p) in sum.pixels_mut().iter_mut().zip(part.iter().flat_map(|p| p.pixels())) {
+                (0..4).for_each(|c| s[c] += p[c]);
+            }
+            Ok(())
+        })?;
+        self.atlas = self.atlas.zip(&sum, |a, s| {
+            let k = 1.0 / s[3].max(0.5);
+            [0, 1, 2, 3].map(|c| if c < 3 { (a[c] + s[c] * k).clamp(0.0, 255.0) } else { a[c] })
+        });
+        Ok(())
+    }
+}
+
+/// Mean robust misfit of a prediction against its frame, over what lies on the canvas.
+fn misfit_inside(predicted: &Predicted, frame: &Image<Rgba>) -> f64 {
+    let frame = frame.crop(predicted.part);
+    let mut sum = [0.0f64; 2];
+    let pairs = frame.pixels().iter().zip(predicted.surface.pixels()).zip(predicted.coverage.pixels());
+    for ((c, b), _) in pairs.filter(|(_, k)| **k > 0.5) {
+        let m = square_mean(*c, *b) / 36.0;
+        sum = [sum[0] + f64::from(m / (1.0 + m)), sum[1] + 1.0];
+    }
+    sum[0] / sum[1].max(1.0)
+}

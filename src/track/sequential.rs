@@ -1,0 +1,370 @@
+//! The first pass: outward from the reference frame, one frame after the other.
+//!
+//! A long flow is never measured. Each frame is first brought close to the atlas by the motion since the last frame,
+//! and only what is left is measured, against the reference itself, so that errors do not add up.
+
+use super::align::{Alignment, Options, Rest, Template, align};
+use super::canvas::{Canvas, Map};
+use super::context::{Context, Step};
+use super::spline::Quadric;
+use crate::clip::Footage;
+use crate::error::Result;
+use crate::flow::OpticalFlow;
+use crate::frame::{Image, Rgba, Vec2, bilinear, box_blur, cubic};
+use crate::progress::Progress;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Stiffness of the map while tracking, before the footage's own is known.
+const STIFFNESS: f64 = 17.0;
+/// Robust scale in levels while the light is known only as one gain for the frame.
+const SIGMA: f32 = 8.0;
+/// Pull towards the prediction, per pixel.
+const PULL: f32 = 1e-2;
+/// Mean move in pixels beyond which an alignment is taken to have run away from its prediction.
+const RUNAWAY: f32 = 8.0;
+/// Share of the region that must be seen for flow on the canvas to be tried.
+const FLOW_NEEDS: f32 = 0.3;
+/// Seen share below which a frame without any supported motion is lost.
+const LOST: f32 = 0.1;
+
+/// Where the surface is in one frame.
+#[derive(Debug, Clone)]
+pub struct Tracked {
+    /// The map found, or bridged from its neighbours.
+    pub map: Map,
+    /// Share of the region that is seen and fits; 0 for a bridged frame.
+    pub seen: f32,
+    /// Whether there was no evidence, and the map was taken from the neighbours.
+    pub bridged: bool,
+}
+
+/// What tracking reads.
+pub struct Tracker<'a> {
+    /// Working-size frames.
+    pub footage: &'a dyn Footage,
+    /// The region's canvas.
+    pub canvas: &'a Canvas,
+    /// The frame it was drawn on.
+    pub reference: usize,
+    /// Flow between whole frames.
+    pub flow: &'a dyn OpticalFlow,
+    /// Flow between canvas-sized, nearly aligned pictures.
+    pub fine_flow: &'a dyn OpticalFlow,
+}
+
+/// What is carried from frame to frame.
+struct State {
+    grey: Image<f32>,
+    map: Map,
+    visible: Image<f32>,
+    seen: f32,
+    gain: Rgba,
+    context: Context,
+}
+
+impl Tracker<'_> {
+    /// Tracks the whole clip. `done` counts finished frames for the progress of all regions together.
+    pub fn run(&self, progress: &Progress, done: &AtomicUsize) -> Result<Vec<Tracked>> {
+        let (n, r) = (self.footage.len(), self.reference);
+        let reference = self.footage.levels(r)?;
+        let (w, h) = self.canvas.size();
+        let template = Template {
+            picture: Image::from_fn(w, h, |x, y| {
+                cubic(&reference, self.canvas.to_reference([x as f32, y as f32]))
+            }),
+            weight: Image::from_fn(w, h, |x, y| {
+                let p = self.canvas.to_reference([x as f32, y as f32]);
+                f32::from(on_picture(p, self.footage.size()))
+            }),
+        };
+        let later: Vec<usize> = (r + 1..n).collect();
+        let earlier: Vec<usize> = (0..r).rev().collect();
+        let pass = |order: &[usize]| self.pass(order, &reference, &template, progress, done);
+        let (later, earlier) = rayon::join(|| pass(&later), || pass(&earlier));
+        let mut all: Vec<Option<Tracked>> = earlier?.into_iter().rev().collect();
+        all.push(Some(Tracked { map: self.canvas.identity(), seen: 1.0, bridged: false }));
+        all.extend(later?);
+        Ok(bridge(self.canvas, all))
+    }
+
+    /// One direction; `None` for frames without evidence.
+    fn pass(
+        &self,
+        order: &[usize],
+        reference: &Image<Rgba>,
+        template: &Template,
+        progress: &Progress,
+        done: &AtomicUsize,
+    ) -> Result<Vec<Option<Tracked>>> {
+        let (w, h) = self.canvas.size();
+        let mut state = State {
+            grey: luminance(reference),
+            map: self.canvas.identity(),
+            visible: Image::new(w, h, 1.0),
+            seen: 1.0,
+            gain: [1.0; 4],
+            context: Context::new(self.footage.size()),
+        };
+        let mut found = Vec::with_capacity(order.len());
+        for &t in order {
+            let frame = self.footage.levels(t)?;
+            found.push(self.step(&mut state, &frame, template)?);
+            progress.step(done.fetch_add(1, Ordering::Relaxed) + 1)?;
+        }
+        Ok(found)
+    }
+
+    /// From the last good frame to this one; leaves the state untouched when the frame is lost.
+    fn step(&self, state: &mut State, frame: &Image<Rgba>, template: &Template) -> Result<Option<Tracked>> {
+        let grey = luminance(frame);
+        let (forward, backward) =
+            rayon::join(|| self.flow.flow(&state.grey, &grey), || self.flow.flow(&grey, &state.grey));
+        let (forward, backward) = (forward?, backward?);
+        let step = Step { from: &state.grey, to: &grey, forward: &forward, backward: &backward };
+        let motion = state.context.predict(self.canvas, &state.map, &state.visible, &step);
+        let predicted = match motion {
+            Some(h) => {
+                let moved = self.canvas.positions(&state.map).map(|p| h.apply32(*p));
+                self.canvas.map_of(&moved).unwrap_or_else(|| state.map.clone())
+            }
+            None => state.map.clone(),
+        };
+        let mut gain = self.gain(frame, template, &predicted, state.gain, 25.0, 0.7);
+        let lit =
+            |g: Rgba| Template { picture: scaled(&template.picture, g), weight: template.weight.clone() };
+        let by_flow =
+            if state.seen >= FLOW_NEEDS { self.by_flow(frame, template, &predicted, gain)? } else { None };
+        gain = self.gain(frame, template, by_flow.as_ref().unwrap_or(&predicted), gain, 15.0, 0.5);
+        let lit = lit(gain);
+        let (plain, flowed) = rayon::join(
+            || self.coarse_to_fine(frame, &lit, &predicted, &FROM_PREDICTION),
+            || by_flow.map(|map| self.coarse_to_fine(frame, &lit, &map, &FROM_FLOW)),
+        );
+        let size = self.footage.size();
+        let cost = |a: &Alignment| a.cost(self.canvas, size);
+        // The flow's answer only where it is as good: it is the one that follows occluders.
+        let best = match flowed {
+            Some(f) if cost(&f) < 1.03 * cost(&plain) => f,
+            _ => plain,
+        };
+        let seen = best.seen(self.canvas);
+        if motion.is_none() && seen < LOST {
+            return Ok(None);
+        }
+        let map = if self.ran_away(&best, &predicted) { predicted } else { best.map.clone() };
+        let fits = best.weight.map(|w| if *w > 0.35 { 1.0 } else { 0.0 });
+        *state = State {
+            grey,
+            map: map.clone(),
+            visible: box_blur(&fits, 2),
+            seen,
+            gain,
+            context: state.context.clone(),
+        };
+        Ok(Some(Tracked { map, seen, bridged: false }))
+    }
+
+    fn coarse_to_fine(
+        &self,
+        frame: &Image<Rgba>,
+        lit: &Template,
+        home: &Map,
+        levels: &[Options],
+    ) -> Alignment {
+        let mut found: Option<Alignment> = None;
+        for options in levels {
+            let start = found.as_ref().map_or(home, |f| &f.map);
+            found = Some(align(self.canvas, frame, lit, start, home, options));
+        }
+        found.unwrap_or_else(|| align(self.canvas, frame, lit, home, home, &FROM_FLOW[1]))
+    }
+
+    fn ran_away(&self, found: &Alignment, predicted: &Map) -> bool {
+        let home = self.canvas.positions(predicted);
+        let mut sum = [0.0f32; 2];
+        let all = found.positions.pixels().iter().zip(home.pixels()).zip(self.canvas.coverage.pixels());
+        for ((p, q), _) in all.filter(|(_, c)| **c > 0.5) {
+            sum = [sum[0] + (p[0] - q[0]).hypot(p[1] - q[1]), sum[1] + 1.0];
+        }
+        sum[0] > RUNAWAY * sum[1]
+    }
+
+    /// One gain per channel for the whole frame, from what lies within `tolerance` levels of the lit template, mixed
+    /// with the gain before by `share`.
+    fn gain(
+        &self,
+        frame: &Image<Rgba>,
+        template: &Template,
+        map: &Map,
+        before: Rgba,
+        tolerance: f32,
+        share: f32,
+    ) -> Rgba {
+        let (w, h) = self.canvas.size();
+        let mut pairs = Vec::with_capacity(w * h / 9);
+        for y in (0..h).step_by(3) {
+            for x in (0..w).step_by(3) {
+                let p = self.canvas.position(map, [x as f32, y as f32]);
+                if self.canvas.coverage[(x, y)] > 0.5 && on_picture(p, frame.size()) {
+                    let (seen, want) = (bilinear(frame, p), template.picture[(x, y)]);
+                    let misfit = (0..3).map(|c| (seen[c] - before[c] * want[c]).abs()).sum::<f32>() / 3.0;
+                    pairs.push((misfit, seen, want));
+                }
+            }
+        }
+        if pairs.len() < 30 {
+            return before;
+        }
+        let middle = pairs.len() / 2;
+        let (_, median, _) = pairs.select_nth_unstable_by(middle, |a, b| a.0.total_cmp(&b.0));
+        let limit = tolerance.max(1.5 * median.0);
+        let mut sums = [[0.0f32; 2]; 3];
+        let mut count = 0;
+        for (_, seen, want) in pairs.iter().filter(|p| p.0 < limit) {
+            count += 1;
+            for c in 0..3 {
+                sums[c] = [sums[c][0] + seen[c] * want[c], sums[c][1] + want[c] * want[c]];
+            }
+        }
+        if count < 20 {
+            return before;
+        }
+        let mix = |c: usize| (1.0 - share) * before[c] + share * sums[c][0] / sums[c][1].max(1.0);
+        [mix(0), mix(1), mix(2), 1.0]
+    }
+
+    /// Follows the residual motion between the template and the frame read through the prediction: flow on the
+    /// canvas, both ways, twice; `None` when too little of it can be believed.
+    fn by_flow(
+        &self,
+        frame: &Image<Rgba>,
+        template: &Template,
+        predicted: &Map,
+        gain: Rgba,
+    ) -> Result<Option<Map>> {
+        let want = luminance(&template.picture).map(|v| v.clamp(0.0, 255.0));
+        let mut map = predicted.clone();
+        for _ in 0..2 {
+            let positions = self.canvas.positions(&map);
+            let unlit = |v: Rgba| [v[0] / gain[0], v[1] / gain[1], v[2] / gain[2], 0.0];
+            let read = luminance(&positions.map(|p| unlit(cubic(frame, *p)))).map(|v| v.clamp(0.0, 255.0));
+            let (there, back) =
+                rayon::join(|| self.fine_flow.flow(&want, &read), || self.fine_flow.flow(&read, &want));
+            let (there, back) = (there?, back?);
+            let moves = self.believable(&want, &read, &there, &back, &positions, template);
+            let inside = moves.pixels().iter().zip(self.canvas.coverage.pixels()).filter(|(_, c)| **c > 0.5);
+            let (sum, n) = inside.fold((0.0, 0.0), |(s, n), (m, _)| (s + m[0], n + 1.0));
+            if sum < 0.12 * n {
+                break;
+            }
+            let Some(bend) = self.smooth_moves(&moves) else { break };
+            let moved = positions.zip(&self.canvas.grid.evaluate(&bend), |p, d| [p[0] + d[0], p[1] + d[1]]);
+            let Some(next) = self.canvas.map_of(&moved) else { break };
+            map = next;
+        }
+        Ok((map != *predicted).then_some(map))
+    }
+
+    /// Per canvas pixel: weight and frame-space move of the flow, as a quadric.
+    fn believable(
+        &self,
+        want: &Image<f32>,
+        read: &Image<f32>,
+        there: &Image<Vec2>,
+        back: &Image<Vec2>,
+        positions: &Image<Vec2>,
+        template: &Template,
+    ) -> Image<Quadric> {
+        let (w, h) = self.canvas.size();
+        let size = self.footage.size();
+        Image::from_rows(w, h, [0.0; 5], |y, row| {
+            for (x, out) in row.iter_mut().enumerate() {
+                let f = there[(x, y)];
+                let u = [x as f32 + f[0], y as f32 + f[1]];
+                let b = bilinear(back, u);
+                let (p, q) = (positions[(x, y)], bilinear(positions, u));
+                let cycle = (f[0] + b[0]).hypot(f[1] + b[1]);
+                if cycle < 1.5 && on_picture(p, size) && on_picture(q, size) {
+                    let alike = (-(bilinear(read, u) - want[(x, y)]).abs() / 25.0).exp();
+                    let k = template.weight[(x, y)] * alike * (0.2 + self.canvas.coverage[(x, y)]);
+                    *out = [k, 0.0, k, k * (q[0] - p[0]), k * (q[1] - p[1])];
+                }
+            }
+        })
+    }
+
+    /// A smooth field through the moves, re-weighted against outliers.
+    fn smooth_moves(&self, moves: &Image<Quadric>) -> Option<Vec<Vec2>> {
+        let mut weighted = moves.clone();
+        let mut bend = None;
+        for _ in 0..3 {
+            let solved = self.canvas.grid.solve(&weighted, 2.0 * STIFFNESS, None)?;
+            let field = self.canvas.grid.evaluate(&solved);
+            weighted = moves.zip(&field, |m, d| {
+                if m[0] <= 0.0 {
+                    return m;
+                }
+                let off = (m[3] / m[0] - d[0]).powi(2) + (m[4] / m[0] - d[1]).powi(2);
+                m.map(|v| v / (1.0 + off))
+            });
+            bend = Some(solved);
+        }
+        bend
+    }
+}
+
+/// Wide, stiff and blurred first, keeping the prediction's shape; then free.
+const FROM_PREDICTION: [Options; 3] = [
+    Options { stiffness: 5600.0, rest: Rest::Home, iterations: 2, sigma: 10.0, pull: PULL, blur: 3.0 },
+    Options { stiffness: 560.0, rest: Rest::Home, iterations: 2, sigma: SIGMA, pull: PULL, blur: 1.0 },
+    Options { stiffness: STIFFNESS, rest: Rest::Plane, iterations: 3, sigma: SIGMA, pull: PULL, blur: 0.0 },
+];
+
+/// The flow has already come close.
+const FROM_FLOW: [Options; 2] = [
+    Options { stiffness: 170.0, rest: Rest::Home, iterations: 2, sigma: SIGMA, pull: PULL, blur: 1.5 },
+    Options { stiffness: STIFFNESS, rest: Rest::Plane, iterations: 3, sigma: SIGMA, pull: PULL, blur: 0.0 },
+];
+
+/// Gives frames without evidence the maps between those of their neighbours, or the nearest at the clip's ends.
+fn bridge(canvas: &Canvas, found: Vec<Option<Tracked>>) -> Vec<Tracked> {
+    let known: Vec<usize> = (0..found.len()).filter(|&t| found[t].is_some()).collect();
+    let map_at = |t: usize| found[t].as_ref().map(|f| &f.map);
+    let between = |t: usize| {
+        let before = known.iter().rev().find(|&&k| k < t).copied();
+        let after = known.iter().find(|&&k| k > t).copied();
+        match (before, after) {
+            (Some(a), Some(b)) => {
+                let share = (t - a) as f32 / (b - a) as f32;
+                let (p, q) = (canvas.positions(map_at(a)?), canvas.positions(map_at(b)?));
+                canvas.map_of(&p.zip(&q, |p, q| [0, 1].map(|i| p[i] + share * (q[i] - p[i]))))
+            }
+            (Some(k), None) | (None, Some(k)) => map_at(k).cloned(),
+            (None, None) => None,
+        }
+    };
+    let fill = |t: usize| {
+        found[t].clone().unwrap_or_else(|| Tracked {
+            map: between(t).unwrap_or_else(|| canvas.identity()),
+            seen: 0.0,
+            bridged: true,
+        })
+    };
+    (0..found.len()).map(fill).collect()
+}
+
+/// Rec. 601 luma of display-encoded values.
+pub(crate) fn luminance(image: &Image<Rgba>) -> Image<f32> {
+    image.map(|p| 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2])
+}
+
+/// A picture with each channel multiplied.
+fn scaled(image: &Image<Rgba>, gain: Rgba) -> Image<Rgba> {
+    image.map(|p| [p[0] * gain[0], p[1] * gain[1], p[2] * gain[2], p[3]])
+}
+
+/// Whether a position lies on a picture of this size.
+#[inline]
+pub(crate) fn on_picture([x, y]: Vec2, (w, h): (usize, usize)) -> bool {
+    x >= 0.0 && y >= 0.0 && x <= (w - 1) as f32 && y <= (h - 1) as f32
+}
