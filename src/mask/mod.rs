@@ -1,1 +1,146 @@
-//! TBD
+//! Which pixels show the surface and which show something in front of it.
+//!
+//! Each pixel is tried against two stories: the surface, known here to its colour *and its scatter*, and an occluder,
+//! known by the colours it showed where it stood out. A least-cost cut decides, with borders where the picture has
+//! them.
+
+mod colours;
+mod cut;
+mod scatter;
+
+pub use cut::GridCut;
+
+use crate::clip::Footage;
+use crate::error::Result;
+use crate::frame::{Image, Rgba, bilinear, box_blur};
+use crate::track::{Inverses, Predicted, Solution, in_order};
+use colours::{ANY, Colours, Counts};
+
+/// Share of the surface's story that allows any colour: specks, misfits, glints.
+const SPECKS: f32 = 0.01;
+/// Largest evidence a single pixel may give, natural log-odds.
+const STRONGEST: f32 = 12.0;
+/// Price of parting two neighbours that look alike.
+const PRICE: f32 = 8.0;
+/// Share of the price that remains where they do not.
+const PRICE_AT_EDGES: f32 = 0.15;
+/// Squared difference of two neighbours' misfits, in scatters, over which the price fades.
+const EDGE: f32 = 30.0;
+
+/// What is needed to judge any frame of one region.
+pub struct Visibility<'a> {
+    solution: &'a Solution,
+    inverses: &'a Inverses,
+    scatter: Image<Rgba>,
+    colours: Colours,
+}
+
+/// One frame cut in two, over the part of it that can show the surface.
+pub struct Cut {
+    /// The surface as it should look.
+    pub predicted: Predicted,
+    /// The frame's own pixels there, levels.
+    pub frame: Image<Rgba>,
+    /// The surface's scatter there, levels.
+    pub scatter: Image<Rgba>,
+    /// Whether a pixel shows the surface.
+    pub surface: Image<bool>,
+}
+
+impl<'a> Visibility<'a> {
+    /// Learns the surface's scatter and the occluders' colours from the whole clip.
+    pub fn learn(footage: &dyn Footage, solution: &'a Solution, inverses: &'a Inverses) -> Result<Self> {
+        let scatter = scatter::scatter(footage, solution, inverses)?;
+        let mut visibility = Self { solution, inverses, scatter, colours: Colours::unknown() };
+        let all: Vec<usize> = (0..footage.len()).collect();
+        let mut counts = Counts::new();
+        in_order(
+            &all,
+            |t| visibility.occluder_colours(footage, t),
+            |_, part| {
+                counts.add(&part);
+                Ok(())
+            },
+        )?;
+        visibility.colours = counts.into_colours();
+        Ok(visibility)
+    }
+
+    /// Colours of one frame's pixels that, with their neighbours, are certainly not the surface.
+    fn occluder_colours(&self, footage: &dyn Footage, t: usize) -> Result<Counts> {
+        let mut counts = Counts::new();
+        if let Some((predicted, frame, scatter)) = self.look(footage, t)? {
+            let evidence = evidence(&frame, &predicted.surface, &scatter, &self.colours);
+            let around = box_blur(&evidence.map(|e| e.min(4.0)), 1);
+            let sure = around.pixels().iter().zip(predicted.coverage.pixels()).zip(frame.pixels());
+            sure.filter(|((e, k), _)| **e < -3.0 && **k > 0.9).for_each(|(_, c)| counts.count(*c));
+        }
+        Ok(counts)
+    }
+
+    fn look(&self, footage: &dyn Footage, t: usize) -> Result<Option<(Predicted, Image<Rgba>, Image<Rgba>)>> {
+        let Some(predicted) = self.solution.predict(self.inverses, t, footage.size()) else {
+            return Ok(None);
+        };
+        let frame = footage.levels(t)?.crop(predicted.part);
+        let scatter = predicted.at.map(|u| bilinear(&self.scatter, *u));
+        Ok(Some((predicted, frame, scatter)))
+    }
+
+    /// Cuts one frame; `None` where the surface cannot be seen at all.
+    pub fn cut(&self, footage: &dyn Footage, t: usize) -> Result<Option<Cut>> {
+        let Some((predicted, frame, scatter)) = self.look(footage, t)? else { return Ok(None) };
+        let evidence = evidence(&frame, &predicted.surface, &scatter, &self.colours);
+        // Outside the region nothing is claimed; such pixels follow their neighbours.
+        let claimed = evidence
+            .zip(&predicted.coverage, |e, k| if k > 0.01 { e.clamp(-STRONGEST, STRONGEST) } else { 0.0 });
+        let misfit = misfits(&frame, &predicted.surface, &scatter);
+        let surface = cheapest(&claimed, &misfit);
+        Ok(Some(Cut { predicted, frame, scatter, surface }))
+    }
+}
+
+/// Difference to the surface in units of its scatter.
+fn misfits(frame: &Image<Rgba>, surface: &Image<Rgba>, scatter: &Image<Rgba>) -> Image<Rgba> {
+    let off = frame.zip(surface, |c, b| [c[0] - b[0], c[1] - b[1], c[2] - b[2], 0.0]);
+    off.zip(scatter, |d, s| [d[0] / s[0], d[1] / s[1], d[2] / s[2], 0.0])
+}
+
+/// Log-odds of surface against occluder.
+fn evidence(
+    frame: &Image<Rgba>,
+    surface: &Image<Rgba>,
+    scatter: &Image<Rgba>,
+    colours: &Colours,
+) -> Image<f32> {
+    /// ln((2π)^(3/2)): normalises the Gaussian of three channels.
+    const NORMAL: f32 = 2.756_816;
+    let misfit = misfits(frame, surface, scatter);
+    let fits = misfit.zip(scatter, |r, s| {
+        let log = -0.5 * (r[0] * r[0] + r[1] * r[1] + r[2] * r[2]) - (s[0] * s[1] * s[2]).ln() - NORMAL;
+        (log.exp() + SPECKS * ANY).ln()
+    });
+    fits.zip(frame, |f, c| f - colours.density(c).ln())
+}
+
+/// The cut of least cost: evidence against the price of borders, which is lower where the misfit jumps.
+fn cheapest(evidence: &Image<f32>, misfit: &Image<Rgba>) -> Image<bool> {
+    let (w, h) = evidence.size();
+    let mut cut = GridCut::new(w, h);
+    let price = |a: Rgba, b: Rgba| {
+        let d = (a[0] - b[0]).powi(2) + (a[1] - b[1]).powi(2) + (a[2] - b[2]).powi(2);
+        PRICE * (PRICE_AT_EDGES + (1.0 - PRICE_AT_EDGES) * (-d / EDGE).exp())
+    };
+    for y in 0..h {
+        for x in 0..w {
+            cut.set_pull(x, y, evidence[(x, y)]);
+            if x + 1 < w {
+                cut.set_price(x, y, false, price(misfit[(x, y)], misfit[(x + 1, y)]));
+            }
+            if y + 1 < h {
+                cut.set_price(x, y, true, price(misfit[(x, y)], misfit[(x, y + 1)]));
+            }
+        }
+    }
+    Image::from_vec(w, h, cut.solve())
+}

@@ -17,9 +17,12 @@ mod stiffness;
 
 pub use align::{Alignment, Options, Rest, Target, Template, align};
 pub use appearance::Solution;
+pub(crate) use appearance::{in_order, median, spread};
 pub use canvas::{Canvas, Inverse, MARGIN, Map};
 pub use homography::Homography;
+pub(crate) use predict::read_part;
 pub use predict::{Inverses, Predicted, SUBFRAMES};
 pub use refine::{Effort, refine};
+pub(crate) use sequential::on_picture;
 pub use sequential::{Tracked, Tracker};
 pub use spline::{Grid, Quadric};
