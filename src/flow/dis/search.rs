@@ -196,7 +196,10 @@ impl<const N: usize> Patch<N> {
             }
         }
         // Without a new displacement the last sweep's descent ended here already.
-        residual.map_or(best, |r| self.descend(to, best, r, iterations))
+        match residual {
+            Some(r) => self.descend(to, best, r, iterations),
+            None => best,
+        }
     }
 
     /// Gauss–Newton steps as long as they lower the residual.

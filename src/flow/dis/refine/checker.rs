@@ -12,7 +12,8 @@ const BAND: usize = 24;
 /// `P` planes split by colour; pixel (x, y) has colour `(x + y) mod 2`.
 ///
 /// Each colour holds, row by row, the `P` planes' cells one after another. Cell k of a row is the k-th pixel of that
-/// colour, x = 2 k + [`first`]. A margin of one zero cell on every side stands for what lies outside.
+/// colour, x = 2 k + [`first`]. A margin of one zero cell on every side stands for what lies outside, and rows are filled
+/// up with zero cells to whole registers.
 #[derive(Debug, Clone)]
 pub(super) struct Checker<const P: usize> {
     width: usize,
@@ -21,6 +22,25 @@ pub(super) struct Checker<const P: usize> {
     pub(super) stride: usize,
     /// The two colours.
     pub(super) colours: [Vec<f32>; 2],
+}
+
+/// Floats worked on at a time: a register's worth with AVX2.
+pub(super) const LANES: usize = 8;
+
+/// A register's worth of floats.
+pub(super) type Lanes = [f32; LANES];
+
+/// `blocks` registers of a slice. Loads whole blocks before anything is stored, which is what lets the compiler keep
+/// loops over many planes in registers: it need not prove that no two of them overlap.
+#[inline(always)]
+pub(super) fn lanes(cells: &[f32], blocks: usize) -> &[Lanes] {
+    &cells.as_chunks().0[..blocks]
+}
+
+/// [`lanes`], to be changed.
+#[inline(always)]
+pub(super) fn lanes_mut(cells: &mut [f32], blocks: usize) -> &mut [Lanes] {
+    &mut cells.as_chunks_mut().0[..blocks]
 }
 
 /// Column of the first pixel of a colour in row `y`.
@@ -32,9 +52,14 @@ pub(super) fn first(colour: usize, y: usize) -> usize {
 impl<const P: usize> Checker<P> {
     /// All zero.
     pub(super) fn new(width: usize, height: usize) -> Self {
-        let stride = width.div_ceil(2) + 2;
+        let stride = width.div_ceil(2).next_multiple_of(LANES) + 2;
         let cells = P * stride * (height + 2);
         Self { width, height, stride, colours: [vec![0.0; cells], vec![0.0; cells]] }
+    }
+
+    /// Registers in a row, margin excluded.
+    pub(super) fn blocks(&self) -> usize {
+        self.stride / LANES
     }
 
     /// Pixels in a row of the picture.

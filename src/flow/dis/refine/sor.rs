@@ -4,7 +4,7 @@ use pulp::{Arch, NullaryFnOnce};
 use rayon::prelude::*;
 
 use super::Unknowns;
-use super::checker::first;
+use super::checker::{LANES, first, lanes, lanes_mut};
 use super::system::System;
 
 /// Brings all pixels of one colour up to date from their neighbours of the other.
@@ -41,24 +41,33 @@ impl NullaryFnOnce for Relax<'_> {
 /// One row: u, then v with the new u.
 #[inline(always)]
 fn relax_row(system: &System, other: &[f32], own: &mut [f32], (colour, y): (usize, usize), omega: f32) {
-    let (stride, shift) = (system.planes.stride, first(colour, y));
-    let n = stride - 2;
-    let neighbour = |row: usize, plane: usize, from: usize| &other[(row * 2 + plane) * stride + from..][..n];
-    let [ul, ur, ua, ub] = [(1, shift), (1, shift + 1), (0, 1), (2, 1)].map(|(r, k)| neighbour(y + r, 0, k));
-    let [vl, vr, va, vb] = [(1, shift), (1, shift + 1), (0, 1), (2, 1)].map(|(r, k)| neighbour(y + r, 1, k));
-    let own_edge = |plane| &system.edges.padded_row(colour, y + 1, plane)[1..][..n];
-    let (wr, wb) = (own_edge(0), own_edge(1));
-    let wl = &system.edges.padded_row(1 - colour, y + 1, 0)[shift..][..n];
-    let wa = &system.edges.padded_row(1 - colour, y, 1)[1..][..n];
-    let [a12, b1, b2, d1, d2] =
-        [0, 1, 2, 3, 4].map(|plane| &system.planes.padded_row(colour, y + 1, plane)[1..][..n]);
+    let (stride, blocks, shift) = (system.planes.stride, system.planes.blocks(), first(colour, y));
+    let near = |row: usize, plane: usize, from: usize| {
+        lanes(&other[((y + row) * 2 + plane) * stride + from..], blocks)
+    };
+    let (ul, ur, ua, ub) = (near(1, 0, shift), near(1, 0, shift + 1), near(0, 0, 1), near(2, 0, 1));
+    let (vl, vr, va, vb) = (near(1, 1, shift), near(1, 1, shift + 1), near(0, 1, 1), near(2, 1, 1));
+    let edge = |colour: usize, y: usize, plane: usize, from: usize| {
+        lanes(&system.edges.padded_row(colour, y, plane)[from..], blocks)
+    };
+    let (wr, wb) = (edge(colour, y + 1, 0, 1), edge(colour, y + 1, 1, 1));
+    let (wl, wa) = (edge(1 - colour, y + 1, 0, shift), edge(1 - colour, y, 1, 1));
+    let plane = |plane: usize| lanes(&system.planes.padded_row(colour, y + 1, plane)[1..], blocks);
+    let (a12, b1, b2, d1, d2) = (plane(0), plane(1), plane(2), plane(3), plane(4));
     let (u, v) = own.split_at_mut(stride);
-    let (u, v) = (&mut u[1..][..n], &mut v[1..][..n]);
+    let (u, v) = (lanes_mut(&mut u[1..], blocks), lanes_mut(&mut v[1..], blocks));
     let keep = 1.0 - omega;
-    for k in 0..n {
-        let su = (wl[k] * ul[k] + wr[k] * ur[k]) + (wa[k] * ua[k] + wb[k] * ub[k]);
-        let sv = (wl[k] * vl[k] + wr[k] * vr[k]) + (wa[k] * va[k] + wb[k] * vb[k]);
-        u[k] = keep * u[k] + omega * d1[k] * (b1[k] - a12[k] * v[k] + su);
-        v[k] = keep * v[k] + omega * d2[k] * (b2[k] - a12[k] * u[k] + sv);
+    for k in 0..blocks {
+        let (mut new_u, mut new_v) = (u[k], v[k]);
+        for i in 0..LANES {
+            let (wl, wr, wa, wb) = (wl[k][i], wr[k][i], wa[k][i], wb[k][i]);
+            let su = (wl * ul[k][i] + wr * ur[k][i]) + (wa * ua[k][i] + wb * ub[k][i]);
+            let sv = (wl * vl[k][i] + wr * vr[k][i]) + (wa * va[k][i] + wb * vb[k][i]);
+            let x = keep * new_u[i] + omega * d1[k][i] * (b1[k][i] - a12[k][i] * new_v[i] + su);
+            new_v[i] = keep * new_v[i] + omega * d2[k][i] * (b2[k][i] - a12[k][i] * x + sv);
+            new_u[i] = x;
+        }
+        u[k] = new_u;
+        v[k] = new_v;
     }
 }

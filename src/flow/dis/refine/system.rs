@@ -4,7 +4,7 @@
 use pulp::{Arch, NullaryFnOnce};
 use rayon::prelude::*;
 
-use super::checker::{Checker, first};
+use super::checker::{Checker, LANES, first, lanes, lanes_mut};
 use super::taylor::Taylor;
 use super::{Refinement, Unknowns};
 
@@ -87,10 +87,9 @@ fn edges(unknowns: &Unknowns, alpha: f32, (colour, y): (usize, usize), right: &m
         right[k] = linked * weight;
         below[k] = weight;
     }
-    // An odd width leaves one colour a cell without a pixel.
-    if shift + 2 * n > unknowns.width() {
-        below[n - 1] = 0.0;
-    }
+    // The cells that only fill the row up.
+    let pixels = (unknowns.width() + 1 - shift) / 2;
+    below[pixels..].fill(0.0);
 }
 
 /// Second band: weighted data terms and the diagonal.
@@ -128,35 +127,40 @@ fn data(
     (colour, y): (usize, usize),
     cells: &mut [f32],
 ) {
-    let (stride, shift) = (unknowns.stride, first(colour, y));
-    let n = stride - 2;
-    let unknown = |plane| &unknowns.padded_row(colour, y + 1, plane)[1..][..n];
+    let (stride, blocks, shift) = (unknowns.stride, unknowns.blocks(), first(colour, y));
+    let unknown = |plane| lanes(&unknowns.padded_row(colour, y + 1, plane)[1..], blocks);
     let (u, v) = (unknown(0), unknown(1));
-    let term = |plane| &terms.planes.padded_row(colour, y + 1, plane)[1..][..n];
-    let [ix, iy, ic] = [0, 1, 2].map(term);
-    let [xx, xy, xc] = [3, 4, 5].map(term);
-    let [yx, yy, yc] = [6, 7, 8].map(term);
-    let own = |plane| &edges.padded_row(colour, y + 1, plane)[1..][..n];
-    let (right, below) = (own(0), own(1));
-    let left = &edges.padded_row(1 - colour, y + 1, 0)[shift..][..n];
-    let above = &edges.padded_row(1 - colour, y, 1)[1..][..n];
+    let term = |plane| lanes(&terms.planes.padded_row(colour, y + 1, plane)[1..], blocks);
+    let (ix, iy, ic) = (term(0), term(1), term(2));
+    let (xx, xy, xc) = (term(3), term(4), term(5));
+    let (yx, yy, yc) = (term(6), term(7), term(8));
+    let edge = |colour, y, plane, from: usize| lanes(&edges.padded_row(colour, y, plane)[from..], blocks);
+    let (right, below) = (edge(colour, y + 1, 0, 1), edge(colour, y + 1, 1, 1));
+    let (left, above) = (edge(1 - colour, y + 1, 0, shift), edge(1 - colour, y, 1, 1));
 
     let mut planes = cells.chunks_exact_mut(stride);
-    let mut next = || planes.next().map_or(&mut [][..], |plane| &mut plane[1..][..n]);
+    let mut next = || planes.next().map_or(&mut [][..], |plane| lanes_mut(&mut plane[1..], blocks));
     let (a12, b1, b2, d1, d2) = (next(), next(), next(), next(), next());
-    for k in 0..n {
-        let r = ix[k] * u[k] + iy[k] * v[k] + ic[k];
-        let w = delta / (r * r + EPSILON).sqrt();
-        let (rx, ry) = (xx[k] * u[k] + xy[k] * v[k] + xc[k], yx[k] * u[k] + yy[k] * v[k] + yc[k]);
-        let g = gamma / (rx * rx + ry * ry + EPSILON).sqrt();
-        let sum = (right[k] + left[k]) + (below[k] + above[k]);
-        let a11 = w * ix[k] * ix[k] + g * (xx[k] * xx[k] + yx[k] * yx[k]);
-        let a22 = w * iy[k] * iy[k] + g * (xy[k] * xy[k] + yy[k] * yy[k]);
-        a12[k] = w * ix[k] * iy[k] + g * (xx[k] * xy[k] + yx[k] * yy[k]);
-        b1[k] = -(w * ix[k] * ic[k] + g * (xx[k] * xc[k] + yx[k] * yc[k]));
-        b2[k] = -(w * iy[k] * ic[k] + g * (xy[k] * xc[k] + yy[k] * yc[k]));
-        // A cell without a pixel, or a picture of one pixel, has no equation: it stays at 0.
-        d1[k] = 1.0 / (a11 + sum).max(1e-9);
-        d2[k] = 1.0 / (a22 + sum).max(1e-9);
+    for k in 0..blocks {
+        let mut out = [[0.0; LANES]; 5];
+        for i in 0..LANES {
+            let (u, v) = (u[k][i], v[k][i]);
+            let (ix, iy, ic) = (ix[k][i], iy[k][i], ic[k][i]);
+            let (xx, xy, xc) = (xx[k][i], xy[k][i], xc[k][i]);
+            let (yx, yy, yc) = (yx[k][i], yy[k][i], yc[k][i]);
+            let r = ix * u + iy * v + ic;
+            let w = delta / (r * r + EPSILON).sqrt();
+            let (rx, ry) = (xx * u + xy * v + xc, yx * u + yy * v + yc);
+            let g = gamma / (rx * rx + ry * ry + EPSILON).sqrt();
+            let sum = (right[k][i] + left[k][i]) + (below[k][i] + above[k][i]);
+            let (wx, wy) = (w * ix, w * iy);
+            out[0][i] = wx * iy + g * (xx * xy + yx * yy);
+            out[1][i] = -(wx * ic + g * (xx * xc + yx * yc));
+            out[2][i] = -(wy * ic + g * (xy * xc + yy * yc));
+            // A cell without a pixel, or a picture of one pixel, has no equation: it stays at 0.
+            out[3][i] = 1.0 / (wx * ix + g * (xx * xx + yx * yx) + sum).max(1e-9);
+            out[4][i] = 1.0 / (wy * iy + g * (xy * xy + yy * yy) + sum).max(1e-9);
+        }
+        [a12[k], b1[k], b2[k], d1[k], d2[k]] = out;
     }
 }
