@@ -1,4 +1,14 @@
 //! Optical flow: where every pixel of one picture went in another.
+//!
+//! Tracking predicts where a surface went and then measures what is left; both need dense, sub-pixel displacement
+//! that costs milliseconds rather than a neural network. [`Dis`] is that engine, and [`consistency`] tells its
+//! callers which of its vectors to believe.
+
+mod consistency;
+mod dis;
+
+pub use consistency::consistency;
+pub use dis::{Dis, Refinement};
 
 use crate::error::Result;
 use crate::frame::{Image, Vec2};
