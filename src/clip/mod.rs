@@ -8,7 +8,7 @@ mod pattern;
 mod sequence;
 mod video;
 
-//pub mod sample;
+pub mod sample;
 pub mod write;
 
 use crate::error::{Error, Result};
