@@ -8,6 +8,7 @@ mod color;
 mod coord;
 mod filter;
 mod image;
+pub mod io;
 mod sample;
 
 pub use color::Encoding;
