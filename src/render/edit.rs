@@ -4,7 +4,7 @@
 //! transparent layer over it, or painting on the reference frame itself.
 
 use super::export::{carry, union};
-use super::sample::{Halvings, Picture};
+use super::sample::{Halvings, Picture, share};
 use super::warp::Part;
 use crate::atlas::{Analysis, Placement, Surface};
 use crate::error::{Error, Result};
@@ -124,7 +124,7 @@ impl Edit {
         let grids = Scale::between(paint.size(), size);
         let layers = analysis.surfaces().iter().map(|s| {
             let p = &s.placement;
-            let coverage = s.picture.map(|c| c[3].clamp(0.0, 1.0));
+            let coverage = s.picture.map(|c| share(c[3]));
             let shown = dilate(&coverage, (BLEED * p.scale).ceil() as usize);
             let [jx, jy] = grids.factor.map(|f| (f / p.scale) as f32);
             let (w, h) = (paint.width() as f64 - 0.5, paint.height() as f64 - 0.5);

@@ -1,7 +1,7 @@
 //! Maps and mattes of whole frames, for other programs.
 
 use super::matte::prepare;
-use super::sample::bilinear_f32;
+use super::sample::{bilinear_f32, share};
 use super::shade::{uv, whole};
 use super::warp::{Lines, Part, Warp};
 use crate::atlas::{Analysis, Layer};
@@ -85,7 +85,7 @@ fn trace(analysis: &dyn Analysis, surface: Option<usize>, frame: usize) -> Resul
             let row = result.row_mut(y);
             warp.walk(y, (0, w), &mut lines, |spot| {
                 let on = picture.holds(spot.at, 0.5);
-                let coverage = if on { cubic(&surface.picture, spot.at)[3].clamp(0.0, 1.0) } else { 0.0 };
+                let coverage = if on { share(cubic(&surface.picture, spot.at)[3]) } else { 0.0 };
                 let claim = f32::from(u8::from(on)) + coverage;
                 if claim > row[spot.x].claim {
                     row[spot.x] =

@@ -6,6 +6,8 @@ use std::sync::OnceLock;
 
 /// Atlas pixels per frame pixel up to which one cubic sample is enough.
 pub(super) const SHARP: f32 = 1.25;
+/// More than cubic weights lose by rounding, and less than any file's code value.
+pub(super) const ROUNDING: f32 = 1e-5;
 /// Most samples along one side of a footprint; a longer one is read from a coarser level.
 const MOST: f32 = 16.0;
 
@@ -106,6 +108,18 @@ fn halve(full: &Image<Rgba>) -> Vec<Image<Rgba>> {
                 .fold([0.0; 4], |sum: Rgba, &at| sum.add(above[at], 0.25))
         });
         levels.push(half);
+    }
+}
+
+/// An alpha sampled with cubic weights as a share: these sum to one only up to rounding, and overshoot at edges.
+#[inline(always)]
+pub(super) fn share(alpha: f32) -> f32 {
+    if alpha >= 1.0 - ROUNDING {
+        1.0
+    } else if alpha <= ROUNDING {
+        0.0
+    } else {
+        alpha
     }
 }
 

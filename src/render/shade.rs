@@ -1,15 +1,15 @@
 //! The work of a pixel: what a row of the output becomes, for the edit and for every view.
 
 use super::edit::PAD;
-use super::sample::{Picture, bilinear_f32};
+use super::sample::{Picture, ROUNDING, bilinear_f32, share};
 use super::warp::{Lines, Part, Spot, Warp};
 use crate::atlas::{Layer, Placement};
 use crate::frame::{Image, Pixel, Rgba, Scale, Vec2};
 use crate::param::View;
 use std::sync::Arc;
 
-/// Alpha from which paint is opaque: cubic weights sum to one only up to rounding.
-const OPAQUE: f32 = 1.0 - 1e-4;
+/// Alpha from which paint is opaque.
+const OPAQUE: f32 = 1.0 - ROUNDING;
 
 /// One surface in one frame, with all that its pixels need.
 pub(super) struct Job<'a> {
@@ -68,7 +68,7 @@ impl Job<'_> {
                 return;
             }
             let a = fetch(self.atlas, &spot, 0.0);
-            let coverage = a[3].clamp(0.0, 1.0);
+            let coverage = share(a[3]);
             if coverage <= 0.0 {
                 return;
             }
