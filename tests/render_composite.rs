@@ -82,7 +82,7 @@ fn reference(
             [l[0].clamp(0.0, (grid.0 - 1) as f64), l[1].clamp(0.0, (grid.1 - 1) as f64)],
             plain::clamped(&layer.light),
         );
-        let opaque = p[3] > 1.0 - 1e-4;
+        let opaque = p[3] > 1.0 - 1e-5;
         let (over, alpha) = if opaque { (1.0 / p[3], 1.0) } else { (1.0, p[3]) };
         let mut out = c;
         for i in 0..3 {

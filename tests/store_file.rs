@@ -165,7 +165,8 @@ fn absurd_sizes_are_refused_before_memory_is_taken() {
     let bytes = std::fs::read(&path).unwrap();
     let n = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let json: serde_json::Value = serde_json::from_slice(&bytes[8..8 + n]).unwrap();
-    let changes: [(&str, fn(&mut serde_json::Value)); 5] = [
+    type Change = fn(&mut serde_json::Value);
+    let changes: [(&str, Change); 5] = [
         ("0/map", |t| t["shape"] = serde_json::json!([3, 1u64 << 40, 1u64 << 30, 2])),
         ("0/mask", |t| t["shape"] = serde_json::json!([3, 50, 0])),
         ("1/light", |t| t["data_offsets"] = serde_json::json!([0, u64::MAX])),

@@ -19,6 +19,9 @@ const KEPT: usize = 8;
 /// A prepared matte and whose it is: surface, frame.
 type Kept = ((usize, usize), Arc<Image<f32>>);
 
+/// The layers before and after a frame, and the number of frames between them.
+type Around = (Arc<Layer>, Arc<Layer>, f32);
+
 /// Renders frames of one analysis with one edit and one set of settings; from several threads at once if wished.
 pub struct Renderer {
     analysis: Arc<dyn Analysis>,
@@ -162,12 +165,7 @@ impl Renderer {
     }
 
     /// The layers before and after a frame and the frames between them: two, or one at the clip's ends.
-    fn around(
-        &self,
-        k: usize,
-        index: usize,
-        own: &Arc<Layer>,
-    ) -> Result<Option<(Arc<Layer>, Arc<Layer>, f32)>> {
+    fn around(&self, k: usize, index: usize, own: &Arc<Layer>) -> Result<Option<Around>> {
         let last = self.analysis.header().frames - 1;
         let (from, to) = (index.saturating_sub(1), (index + 1).min(last));
         if from == to {
