@@ -38,6 +38,26 @@ impl std::fmt::Debug for Renderer {
     }
 }
 
+/// A row's work, compiled once more for processors with wide vectors. (A closure would not do: its call is not
+/// certain to be inlined into the code made for them.)
+struct Row<'a> {
+    job: &'a Job<'a>,
+    y: usize,
+    x0: usize,
+    source: &'a [Rgba],
+    out: &'a mut [Rgba],
+    lines: &'a mut Lines,
+}
+
+impl pulp::NullaryFnOnce for Row<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        self.job.row(self.y, self.x0, self.source, self.out, self.lines);
+    }
+}
+
 impl Renderer {
     /// For an edit made with this analysis, or without any (then [`View::Result`] gives frames back as they came).
     ///
@@ -92,11 +112,7 @@ impl Renderer {
                 |lines, (r, row)| {
                     let y = y0 + r;
                     let source = &input.row(y)[x0..x0 + width];
-                    // Compiles the row's work a second time, for processors with wide vectors.
-                    arch.dispatch(
-                        #[inline(always)]
-                        || job.row(y, x0, source, row, lines),
-                    );
+                    arch.dispatch(Row { job: &job, y, x0, source, out: row, lines });
                 },
             );
         }

@@ -82,12 +82,25 @@ fn cubic(image: &Image<Rgba>, [x, y]: Vec2) -> Rgba {
     }
     let (wx, wy) = (cubic_weights(x - x0), cubic_weights(y - y0));
     let start = (y0 as usize - 1) * w + x0 as usize - 1;
-    let pixels = image.pixels();
+    let pixels = &image.pixels()[start..];
+    let rows = (
+        pixels.first_chunk::<4>(),
+        pixels.get(w..).and_then(<[Rgba]>::first_chunk::<4>),
+        pixels.get(2 * w..).and_then(<[Rgba]>::first_chunk::<4>),
+        pixels.get(3 * w..).and_then(<[Rgba]>::first_chunk::<4>),
+    );
+    // The position was compared with the size above; this form only tells the compiler that no row can be too short.
+    let (Some(r0), Some(r1), Some(r2), Some(r3)) = rows else { return [0.0; 4] };
+    let lines = [line(r0, wx), line(r1, wx), line(r2, wx), line(r3, wx)];
+    line(&lines, wy)
+}
+
+/// Four pixels, weighted; in the order of operations of [`crate::frame::cubic`].
+#[inline(always)]
+fn line(row: &[Rgba; 4], w: [f32; 4]) -> Rgba {
     let mut sum = [0.0; 4];
-    for (j, wy) in wy.into_iter().enumerate() {
-        let row = &pixels[start + j * w..start + j * w + 4];
-        let line = Rgba::ZERO.add(row[0], wx[0]).add(row[1], wx[1]).add(row[2], wx[2]).add(row[3], wx[3]);
-        sum = sum.add(line, wy);
+    for c in 0..4 {
+        sum[c] = row[0][c] * w[0] + row[1][c] * w[1] + row[2][c] * w[2] + row[3][c] * w[3];
     }
     sum
 }

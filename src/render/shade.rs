@@ -42,20 +42,26 @@ impl Job<'_> {
         let Some((paint, part)) = self.paint else { return };
         let light = Light::new(self);
         let visible = Visible::new(self, y);
-        self.warp.walk(y, (x0, x0 + out.len()), lines, |spot| {
-            if !part.holds(spot.at, self.warp.reach) {
-                return;
-            }
-            let v = visible.at(spot.x) * self.opacity;
-            if v <= 0.0 {
-                return;
-            }
-            let p = fetch(paint, &spot, PAD as f32);
-            if p[3] > 0.0 {
-                let pixel = &mut out[spot.x - x0];
-                *pixel = composite(*pixel, v, light.at(spot.at), p, || fetch(self.atlas, &spot, 0.0));
-            }
-        });
+        self.warp.walk(
+            y,
+            (x0, x0 + out.len()),
+            lines,
+            #[inline(always)]
+            |spot| {
+                if !part.holds(spot.at, self.warp.reach) {
+                    return;
+                }
+                let v = visible.at(spot.x) * self.opacity;
+                if v <= 0.0 {
+                    return;
+                }
+                let p = fetch(paint, &spot, PAD as f32);
+                if p[3] > 0.0 {
+                    let pixel = &mut out[spot.x - x0];
+                    *pixel = composite(*pixel, v, light.at(spot.at), p, || fetch(self.atlas, &spot, 0.0));
+                }
+            },
+        );
     }
 
     #[inline(always)]
@@ -63,30 +69,38 @@ impl Job<'_> {
         let light = Light::new(self);
         let visible = Visible::new(self, y);
         let whole = whole(self.atlas.full);
-        self.warp.walk(y, (x0, x0 + out.len()), lines, |spot| {
-            if !whole.holds(spot.at, 0.5) {
-                return;
-            }
-            let a = fetch(self.atlas, &spot, 0.0);
-            let coverage = share(a[3]);
-            if coverage <= 0.0 {
-                return;
-            }
-            let (pixel, frame) = (&mut out[spot.x - x0], source[spot.x - x0]);
-            let l = light.at(spot.at);
-            let reference = self.placement.to_reference(spot.at);
-            for c in 0..3 {
-                pixel[c] = match self.view {
-                    View::Atlas => pixel[c] + coverage * (l[c] * a[c] - pixel[c]),
-                    View::Matte => pixel[c].max(visible.at(spot.x) * coverage),
-                    View::Light => pixel[c] + coverage * (0.5 * l[c] - pixel[c]),
-                    View::Difference => pixel[c] + (frame[c] - l[c] * a[c]) * visible.at(spot.x) * coverage,
-                    // A position fading to 0 would be a wrong position: inside or outside, nothing between.
-                    View::Uv if coverage >= 0.5 => uv(reference, self.size)[c],
-                    View::Uv | View::Result | View::Checker => pixel[c],
-                };
-            }
-        });
+        self.warp.walk(
+            y,
+            (x0, x0 + out.len()),
+            lines,
+            #[inline(always)]
+            |spot| {
+                if !whole.holds(spot.at, 0.5) {
+                    return;
+                }
+                let a = fetch(self.atlas, &spot, 0.0);
+                let coverage = share(a[3]);
+                if coverage <= 0.0 {
+                    return;
+                }
+                let (pixel, frame) = (&mut out[spot.x - x0], source[spot.x - x0]);
+                let l = light.at(spot.at);
+                let reference = self.placement.to_reference(spot.at);
+                for c in 0..3 {
+                    pixel[c] = match self.view {
+                        View::Atlas => pixel[c] + coverage * (l[c] * a[c] - pixel[c]),
+                        View::Matte => pixel[c].max(visible.at(spot.x) * coverage),
+                        View::Light => pixel[c] + coverage * (0.5 * l[c] - pixel[c]),
+                        View::Difference => {
+                            pixel[c] + (frame[c] - l[c] * a[c]) * visible.at(spot.x) * coverage
+                        }
+                        // A position fading to 0 would be a wrong position: inside or outside, nothing between.
+                        View::Uv if coverage >= 0.5 => uv(reference, self.size)[c],
+                        View::Uv | View::Result | View::Checker => pixel[c],
+                    };
+                }
+            },
+        );
     }
 }
 
@@ -171,8 +185,11 @@ impl<'a> Light<'a> {
         let (pixels, at) = (self.grid.pixels(), y0 * w + x0);
         let (a, b) = (pixels[at], pixels[at + right]);
         let (c, d) = (pixels[at + below], pixels[at + below + right]);
-        let mix = |a: f32, b: f32, t: f32| a + t * (b - a);
-        let l: Rgba = std::array::from_fn(|i| mix(mix(a[i], b[i], fx), mix(c[i], d[i], fx), fy));
+        let mut l = [0.0; 4];
+        for i in 0..4 {
+            let (top, bottom) = (a[i] + fx * (b[i] - a[i]), c[i] + fx * (d[i] - c[i]));
+            l[i] = top + fy * (bottom - top);
+        }
         [l[0], l[1], l[2]]
     }
 }

@@ -243,6 +243,7 @@ impl Cubic {
     #[inline(always)]
     fn at(&self, t: f32) -> Vec2 {
         let [a, b, c, d] = &self.0;
-        [0, 1].map(|i| a[i] + t * (b[i] + t * (c[i] + t * d[i])))
+        let at = |i: usize| a[i] + t * (b[i] + t * (c[i] + t * d[i]));
+        [at(0), at(1)]
     }
 }
