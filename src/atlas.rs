@@ -4,7 +4,7 @@
 //! pixel of the reference frame, and `origin` and `scale` say which atlas pixel that is. Everything that changes with
 //! time is in a [`Layer`], one per surface and frame, so that it can be read a frame at a time.
 
-use crate::frame::{Encoding, Image, Rgba, Vec2};
+use crate::frame::{Encoding, Image, Pixel, Rgba, Vec2, cubic_weights};
 use crate::roi::Roi;
 use serde::{Deserialize, Serialize};
 
@@ -47,7 +47,8 @@ pub struct Surface {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Layer {
     /// T: reference-frame position (full-size pixels) of frame pixels on a coarse grid. Node (i, j) is the full-size
-    /// frame pixel `(i, j) · map_step`; between nodes the map is Catmull–Rom.
+    /// frame pixel `(i, j) · map_step`; between nodes the map is Catmull–Rom, beyond the border it goes on linearly
+    /// (see [`Layer::node`]).
     pub map: Image<Vec2>,
     /// M̂: share of the surface visible, 0…1, at working size, over the whole frame. Holds beyond the region's edge
     /// where the map does; the region's coverage is not multiplied in.
@@ -55,6 +56,52 @@ pub struct Layer {
     /// L: gain per channel against the reference frame (alpha unused) on a coarse grid laid over the atlas picture,
     /// corner nodes on its corner pixels, bilinear between.
     pub light: Image<Rgba>,
+}
+
+impl Layer {
+    /// Node (i, j) of the map, also beyond the grid's border, where the map goes on linearly. (Repeating the border's
+    /// nodes instead would bend even the identity by half a pixel in the outermost cells.)
+    pub fn node(&self, i: isize, j: isize) -> Vec2 {
+        let (w, h) = self.map.size();
+        let (i, fx) = inward(i, w);
+        let (j, fy) = inward(j, h);
+        let at = |k: usize, l: usize| self.map[(k, l)];
+        let along = |l: usize| mix(at(i.0, l), at(i.1, l), fx);
+        mix(along(j.0), along(j.1), fy)
+    }
+
+    /// T at a frame position in full-size pixels: reference-frame pixels. `step` is the header's `map_step`. For many
+    /// pixels of one frame the renderer has a faster way to the same values.
+    pub fn position(&self, p: Vec2, step: [f64; 2]) -> Vec2 {
+        let [gx, gy] = [0, 1].map(|i| f64::from(p[i]) / step[i]);
+        let (wx, wy) = (cubic_weights((gx - gx.floor()) as f32), cubic_weights((gy - gy.floor()) as f32));
+        let mut sum = [0.0; 2];
+        for (j, wy) in wy.into_iter().enumerate() {
+            for (i, wx) in wx.into_iter().enumerate() {
+                let node =
+                    self.node(gx.floor() as isize + i as isize - 1, gy.floor() as isize + j as isize - 1);
+                sum = sum.add(node, wx * wy);
+            }
+        }
+        sum
+    }
+}
+
+/// The pair of indices a line through which gives index `i` of `n`, and the position on it: 0 the first, 1 the second.
+fn inward(i: isize, n: usize) -> ((usize, usize), f32) {
+    let last = n as isize - 1;
+    if i < 0 {
+        ((0, 1.min(n - 1)), i as f32)
+    } else if i > last {
+        ((last as usize, (last - 1).max(0) as usize), (last - i) as f32)
+    } else {
+        ((i as usize, i as usize), 0.0)
+    }
+}
+
+/// `a` at 0, `b` at 1.
+fn mix(a: Vec2, b: Vec2, t: f32) -> Vec2 {
+    if t == 0.0 { a } else { [0, 1].map(|i| a[i] + t * (b[i] - a[i])) }
 }
 
 /// How well one frame was fitted.
@@ -103,4 +150,27 @@ pub trait Analysis: Send + Sync {
     fn surfaces(&self) -> &[Surface];
     /// Region `surface` in frame `frame`; both must exist.
     fn layer(&self, surface: usize, frame: usize) -> crate::error::Result<std::sync::Arc<Layer>>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_linear_map_is_reproduced_everywhere() {
+        let step = [8.0, 6.0];
+        let truth = |x: f32, y: f32| [1.5 * x - 0.25 * y + 3.0, 0.5 * x + y - 7.0];
+        let layer = Layer {
+            map: Image::from_fn(5, 4, |i, j| truth(i as f32 * 8.0, j as f32 * 6.0)),
+            mask: Image::new(1, 1, 255),
+            light: Image::new(1, 1, [1.0; 4]),
+        };
+        for p in [[0.0, 0.0], [3.3, 1.7], [31.9, 17.9], [-11.0, 25.0], [47.0, -13.5]] {
+            let (got, want) = (layer.position(p, step), truth(p[0], p[1]));
+            assert!(
+                (got[0] - want[0]).abs() < 1e-3 && (got[1] - want[1]).abs() < 1e-3,
+                "{p:?}: {got:?} {want:?}"
+            );
+        }
+    }
 }

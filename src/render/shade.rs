@@ -1,0 +1,216 @@
+//! The work of a pixel: what a row of the output becomes, for the edit and for every view.
+
+use super::edit::PAD;
+use super::sample::{Picture, ROUNDING, bilinear_f32, share};
+use super::warp::{Lines, Part, Spot, Warp};
+use crate::atlas::{Layer, Placement};
+use crate::frame::{Image, Pixel, Rgba, Scale, Vec2};
+use crate::param::View;
+use std::sync::Arc;
+
+/// Alpha from which paint is opaque.
+const OPAQUE: f32 = 1.0 - ROUNDING;
+
+/// One surface in one frame, with all that its pixels need.
+pub(super) struct Job<'a> {
+    pub(super) view: View,
+    pub(super) warp: Warp,
+    pub(super) layer: Arc<Layer>,
+    pub(super) matte: Arc<Image<f32>>,
+    pub(super) atlas: Picture<'a>,
+    pub(super) placement: Placement,
+    /// Paint, and where there is any.
+    pub(super) paint: Option<(Picture<'a>, Part)>,
+    pub(super) opacity: f32,
+    /// Full size over working size.
+    pub(super) scale: Scale,
+    pub(super) size: [usize; 2],
+}
+
+impl Job<'_> {
+    /// Changes the part of row `y` from column `x0` on that `out` holds. `source` is the frame's own row there.
+    #[inline(always)]
+    pub(super) fn row(&self, y: usize, x0: usize, source: &[Rgba], out: &mut [Rgba], lines: &mut Lines) {
+        match self.view {
+            View::Result | View::Checker => self.edit_row(y, x0, out, lines),
+            _ => self.view_row(y, x0, source, out, lines),
+        }
+    }
+
+    #[inline(always)]
+    fn edit_row(&self, y: usize, x0: usize, out: &mut [Rgba], lines: &mut Lines) {
+        let Some((paint, part)) = self.paint else { return };
+        let light = Light::new(self);
+        let visible = Visible::new(self, y);
+        self.warp.walk(
+            y,
+            (x0, x0 + out.len()),
+            lines,
+            #[inline(always)]
+            |spot| {
+                if !part.holds(spot.at, self.warp.reach) {
+                    return;
+                }
+                let v = visible.at(spot.x) * self.opacity;
+                if v <= 0.0 {
+                    return;
+                }
+                let p = fetch(paint, &spot, PAD as f32);
+                if p[3] > 0.0 {
+                    let pixel = &mut out[spot.x - x0];
+                    *pixel = composite(*pixel, v, light.at(spot.at), p, || fetch(self.atlas, &spot, 0.0));
+                }
+            },
+        );
+    }
+
+    #[inline(always)]
+    fn view_row(&self, y: usize, x0: usize, source: &[Rgba], out: &mut [Rgba], lines: &mut Lines) {
+        let light = Light::new(self);
+        let visible = Visible::new(self, y);
+        let whole = whole(self.atlas.full);
+        self.warp.walk(
+            y,
+            (x0, x0 + out.len()),
+            lines,
+            #[inline(always)]
+            |spot| {
+                if !whole.holds(spot.at, 0.5) {
+                    return;
+                }
+                let a = fetch(self.atlas, &spot, 0.0);
+                let coverage = share(a[3]);
+                if coverage <= 0.0 {
+                    return;
+                }
+                let (pixel, frame) = (&mut out[spot.x - x0], source[spot.x - x0]);
+                let l = light.at(spot.at);
+                let reference = self.placement.to_reference(spot.at);
+                for c in 0..3 {
+                    pixel[c] = match self.view {
+                        View::Atlas => pixel[c] + coverage * (l[c] * a[c] - pixel[c]),
+                        View::Matte => pixel[c].max(visible.at(spot.x) * coverage),
+                        View::Light => pixel[c] + coverage * (0.5 * l[c] - pixel[c]),
+                        View::Difference => {
+                            pixel[c] + (frame[c] - l[c] * a[c]) * visible.at(spot.x) * coverage
+                        }
+                        // A position fading to 0 would be a wrong position: inside or outside, nothing between.
+                        View::Uv if coverage >= 0.5 => uv(reference, self.size)[c],
+                        View::Uv | View::Result | View::Checker => pixel[c],
+                    };
+                }
+            },
+        );
+    }
+}
+
+/// What a view shows where no surface is.
+pub(super) fn background(view: View, [r, g, b, a]: Rgba) -> Rgba {
+    match view {
+        View::Result | View::Checker | View::Atlas => [r, g, b, a],
+        View::Matte | View::Uv => [0.0, 0.0, 0.0, a],
+        View::Light | View::Difference => [0.5, 0.5, 0.5, a],
+    }
+}
+
+/// A reference-frame position as STMap colour: red from the left edge, green from the **bottom** edge, 0…1 over the
+/// frame.
+pub(super) fn uv(reference: Vec2, size: [usize; 2]) -> [f32; 3] {
+    [(reference[0] + 0.5) / size[0] as f32, 1.0 - (reference[1] + 0.5) / size[1] as f32, 0.0]
+}
+
+/// The area of a picture.
+pub(super) fn whole(picture: &Image<Rgba>) -> Part {
+    Part { least: [0.0; 2], largest: [picture.width() as f32 - 1.0, picture.height() as f32 - 1.0] }
+}
+
+/// Eq. 13, for paint of any alpha: see the module page.
+#[inline(always)]
+fn composite(c: Rgba, v: f32, l: [f32; 3], paint: Rgba, atlas: impl FnOnce() -> Rgba) -> Rgba {
+    let [pr, pg, pb, alpha] = paint;
+    let over = if alpha >= OPAQUE { 1.0 / alpha } else { 1.0 };
+    let p = [pr * over, pg * over, pb * over];
+    let alpha = if alpha >= OPAQUE { 1.0 } else { alpha };
+    if v * alpha >= 1.0 {
+        return [l[0] * p[0], l[1] * p[1], l[2] * p[2], c[3]];
+    }
+    let a = atlas();
+    let mixed = |i: usize| c[i] + v * l[i] * (p[i] - alpha * a[i]);
+    [mixed(0), mixed(1), mixed(2), c[3]]
+}
+
+/// A picture at a pixel's position: its mean over the footprint, and over four moments while the shutter is open.
+#[inline(always)]
+fn fetch(picture: Picture, spot: &Spot, shift: f32) -> Rgba {
+    let at = [spot.at[0] + shift, spot.at[1] + shift];
+    let Some(m) = spot.motion else { return still(picture, spot, at) };
+    let mut sum = [0.0; 4];
+    for k in [-0.375, -0.125, 0.125, 0.375] {
+        sum = sum.add(still(picture, spot, [at[0] + k * m[0], at[1] + k * m[1]]), 0.25);
+    }
+    sum
+}
+
+#[inline(always)]
+fn still(picture: Picture, spot: &Spot, at: Vec2) -> Rgba {
+    match spot.jacobian {
+        None => picture.cubic(at),
+        Some(j) => picture.filtered(at, j),
+    }
+}
+
+/// L between its nodes, by atlas position.
+struct Light<'a> {
+    grid: &'a Image<Rgba>,
+    /// Nodes to an atlas pixel.
+    nodes: Vec2,
+}
+
+impl<'a> Light<'a> {
+    fn new(job: &'a Job) -> Self {
+        let grid = &job.layer.light;
+        let (n, of) = (grid.size(), job.atlas.full.size());
+        let ratio = |n: usize, of: usize| if of > 1 { (n - 1) as f32 / (of - 1) as f32 } else { 0.0 };
+        Self { grid, nodes: [ratio(n.0, of.0), ratio(n.1, of.1)] }
+    }
+
+    #[inline(always)]
+    fn at(&self, p: Vec2) -> [f32; 3] {
+        let (w, h) = self.grid.size();
+        let x = (p[0] * self.nodes[0]).clamp(0.0, (w - 1) as f32);
+        let y = (p[1] * self.nodes[1]).clamp(0.0, (h - 1) as f32);
+        let (x0, y0) = (x as usize, y as usize);
+        let (fx, fy) = (x - x0 as f32, y - y0 as f32);
+        let (right, below) = (usize::from(x0 + 1 < w), if y0 + 1 < h { w } else { 0 });
+        let (pixels, at) = (self.grid.pixels(), y0 * w + x0);
+        let (a, b) = (pixels[at], pixels[at + right]);
+        let (c, d) = (pixels[at + below], pixels[at + below + right]);
+        let mut l = [0.0; 4];
+        for i in 0..4 {
+            let (top, bottom) = (a[i] + fx * (b[i] - a[i]), c[i] + fx * (d[i] - c[i]));
+            l[i] = top + fy * (bottom - top);
+        }
+        [l[0], l[1], l[2]]
+    }
+}
+
+/// M̂ along one row of full-size pixels.
+struct Visible<'a> {
+    matte: &'a Image<f32>,
+    y: f32,
+    /// Working pixels to a full-size pixel, and the position of column 0.
+    step: f32,
+    start: f32,
+}
+
+impl<'a> Visible<'a> {
+    fn new(job: &'a Job, y: usize) -> Self {
+        let [start, y] = job.scale.to_coarse([0.0, y as f64]);
+        Self { matte: &job.matte, y: y as f32, step: (1.0 / job.scale.factor[0]) as f32, start: start as f32 }
+    }
+
+    #[inline(always)]
+    fn at(&self, x: usize) -> f32 {
+        bilinear_f32(self.matte, [self.start + x as f32 * self.step, self.y])
+    }
+}

@@ -1,0 +1,249 @@
+//! One surface's map in one frame, made ready to be walked row by row.
+//!
+//! The map's nodes are brought to atlas pixels once. Along a row the four rows of nodes around it are combined once,
+//! and each cell of the combined line is a cubic polynomial: a position then costs three multiplications and additions
+//! per coordinate. Cells that cannot reach the wanted part of the atlas are never walked at all.
+
+use super::sample::{Jacobian, SHARP, footprint};
+use crate::atlas::{Layer, Placement};
+use crate::frame::{Image, Pixel, Vec2, cubic_weights};
+
+/// What a cell of the grid asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cell {
+    /// Lies off the wanted part of the atlas.
+    Off,
+    /// One sample per pixel is enough.
+    Sharp,
+    /// The atlas is reduced here; pixels need their footprint.
+    Reduced,
+}
+
+/// A part of an atlas picture: least and largest x and y in atlas pixels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Part {
+    pub(super) least: Vec2,
+    pub(super) largest: Vec2,
+}
+
+impl Part {
+    /// Whether it reaches the rectangle `least`…`largest`, grown by `margin`.
+    fn meets(&self, least: Vec2, largest: Vec2, margin: f32) -> bool {
+        (0..2).all(|i| least[i] - margin <= self.largest[i] && largest[i] + margin >= self.least[i])
+    }
+
+    /// Whether a point lies in it, grown by `margin`.
+    #[inline(always)]
+    pub(super) fn holds(&self, p: Vec2, margin: f32) -> bool {
+        p[0] >= self.least[0] - margin
+            && p[0] <= self.largest[0] + margin
+            && p[1] >= self.least[1] - margin
+            && p[1] <= self.largest[1] + margin
+    }
+}
+
+/// T of one surface in one frame, in atlas pixels.
+#[derive(Debug)]
+pub(super) struct Warp {
+    step: [f64; 2],
+    /// Nodes −1 … cells + 1 along both axes.
+    nodes: Image<Vec2>,
+    /// Movement over the whole shutter, at the same nodes; where there is any to speak of.
+    motion: Option<Image<Vec2>>,
+    /// At nodes 0 … cells.
+    jacobian: Image<Jacobian>,
+    cells: Image<Cell>,
+    /// Farthest a pixel's samples reach from its position, in atlas pixels.
+    pub(super) reach: f32,
+}
+
+/// Lines of nodes combined for one row of pixels; reused from row to row.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    position: Vec<Vec2>,
+    motion: Vec<Vec2>,
+    jacobian: Vec<Jacobian>,
+}
+
+/// A pixel of the frame on the atlas.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spot {
+    /// Column in the frame.
+    pub(super) x: usize,
+    /// T, atlas pixels.
+    pub(super) at: Vec2,
+    /// Movement while the shutter is open, where it matters.
+    pub(super) motion: Option<Vec2>,
+    /// Footprint, where the atlas is reduced.
+    pub(super) jacobian: Option<Jacobian>,
+}
+
+/// The maps of the frames before and after, how many frames lie between them, and the shutter's open share.
+pub(super) struct Exposure<'a> {
+    pub(super) before: &'a Layer,
+    pub(super) after: &'a Layer,
+    pub(super) frames: f32,
+    pub(super) shutter: f32,
+}
+
+impl Warp {
+    /// Prepares a frame of `size` pixels whose map has nodes `step` pixels apart. Only what may touch `part` of the
+    /// atlas will be walked.
+    pub(super) fn new(
+        layer: &Layer,
+        placement: &Placement,
+        (size, step): ([usize; 2], [f64; 2]),
+        part: Part,
+        exposure: Option<&Exposure>,
+    ) -> Self {
+        let [cw, ch] = [0, 1].map(|i| ((size[i].max(2) - 1) as f64 / step[i]).ceil().max(1.0) as usize);
+        let padded = |f: &dyn Fn(isize, isize) -> Vec2| {
+            Image::from_fn(cw + 3, ch + 3, |i, j| f(i as isize - 1, j as isize - 1))
+        };
+        let nodes = padded(&|i, j| placement.to_atlas(layer.node(i, j)));
+        let motion = exposure.and_then(|e| {
+            let factor = e.shutter / e.frames * placement.scale as f32;
+            let moved = padded(&|i, j| {
+                let (a, b) = (e.before.node(i, j), e.after.node(i, j));
+                [0, 1].map(|c| (b[c] - a[c]) * factor)
+            });
+            let worth = moved.pixels().iter().any(|m| blurs(*m));
+            worth.then_some(moved)
+        });
+        let jacobian = Image::from_fn(cw + 1, ch + 1, |i, j| {
+            let (l, r, t, b) =
+                (nodes[(i, j + 1)], nodes[(i + 2, j + 1)], nodes[(i + 1, j)], nodes[(i + 1, j + 2)]);
+            let slope =
+                |a: Vec2, b: Vec2, c: usize, axis: usize| ((b[c] - a[c]) as f64 / (2.0 * step[axis])) as f32;
+            [slope(l, r, 0, 0), slope(l, r, 1, 0), slope(t, b, 0, 1), slope(t, b, 1, 1)]
+        });
+        let mut reach = 0.0f32;
+        let cells = Image::from_fn(cw, ch, |i, j| {
+            let (cell, far) = classify(&nodes, motion.as_ref(), &jacobian, (i, j), part);
+            reach = reach.max(far);
+            cell
+        });
+        Self { step, nodes, motion, jacobian, cells, reach }
+    }
+
+    /// Calls `visit` for every pixel of row `y`, columns `x0..x1`, that may touch the wanted part, from left to right.
+    #[inline(always)]
+    pub(super) fn walk(
+        &self,
+        y: usize,
+        (x0, x1): (usize, usize),
+        lines: &mut Lines,
+        mut visit: impl FnMut(Spot),
+    ) {
+        let gy = y as f64 / self.step[1];
+        let row = (gy as usize).min(self.cells.height() - 1);
+        let cells = self.cells.row(row);
+        if cells.iter().all(|c| *c == Cell::Off) {
+            return;
+        }
+        let ty = (gy - row as f64) as f32;
+        combine(&self.nodes, row, ty, &mut lines.position);
+        if let Some(motion) = &self.motion {
+            combine(motion, row, ty, &mut lines.motion);
+        }
+        if cells.contains(&Cell::Reduced) {
+            let (a, b) = (self.jacobian.row(row), self.jacobian.row(row + 1));
+            let mixed = a.iter().zip(b).map(|(a, b)| std::array::from_fn(|c| a[c] + ty * (b[c] - a[c])));
+            lines.jacobian.clear();
+            lines.jacobian.extend(mixed);
+        }
+        let inverse = (1.0 / self.step[0]) as f32;
+        for (i, cell) in cells.iter().enumerate().filter(|(_, c)| **c != Cell::Off) {
+            let edge = |i: usize| (i as f64 * self.step[0]).ceil() as usize;
+            let last = i + 1 == cells.len();
+            let (from, to) = (edge(i).max(x0), if last { x1 } else { edge(i + 1).min(x1) });
+            if from >= to {
+                continue;
+            }
+            let start = (from as f64 / self.step[0] - i as f64) as f32;
+            let position = Cubic::new(&lines.position[i..i + 4]);
+            let motion = self.motion.as_ref().map(|_| Cubic::new(&lines.motion[i..i + 4]));
+            for x in from..to {
+                let t = start + (x - from) as f32 * inverse;
+                let jacobian = (*cell == Cell::Reduced).then(|| {
+                    let (a, b) = (lines.jacobian[i], lines.jacobian[i + 1]);
+                    std::array::from_fn(|c| a[c] + t * (b[c] - a[c]))
+                });
+                let motion = motion.as_ref().map(|m| m.at(t)).filter(|m| blurs(*m));
+                visit(Spot { x, at: position.at(t), motion, jacobian });
+            }
+        }
+    }
+}
+
+/// Whether a movement over the open shutter is long enough to be seen: half an atlas pixel.
+#[inline(always)]
+fn blurs(m: Vec2) -> bool {
+    m[0] * m[0] + m[1] * m[1] > 0.25
+}
+
+/// What cell (i, j) asks for, and how far its samples reach.
+fn classify(
+    nodes: &Image<Vec2>,
+    motion: Option<&Image<Vec2>>,
+    jacobian: &Image<Jacobian>,
+    (i, j): (usize, usize),
+    part: Part,
+) -> (Cell, f32) {
+    let block = |image: &Image<Vec2>| {
+        let (mut least, mut largest) = ([f32::INFINITY; 2], [f32::NEG_INFINITY; 2]);
+        let mut finite = true;
+        for p in (j..j + 4).flat_map(|l| &image.row(l)[i..i + 4]) {
+            finite &= p[0].is_finite() && p[1].is_finite();
+            least = [0, 1].map(|c| least[c].min(p[c]));
+            largest = [0, 1].map(|c| largest[c].max(p[c]));
+        }
+        finite.then_some((least, largest))
+    };
+    let Some((least, largest)) = block(nodes) else { return (Cell::Off, 0.0) };
+    let corners = [(i, j), (i + 1, j), (i, j + 1), (i + 1, j + 1)];
+    let size = corners.iter().flat_map(|&at| footprint(jacobian[at])).fold(0.0, f32::max);
+    let moved = match motion.map(block) {
+        None => 0.0,
+        Some(None) => return (Cell::Off, 0.0),
+        Some(Some((a, b))) => [a, b].iter().flatten().fold(0.0f32, |m, v| m.max(v.abs())),
+    };
+    // The kernel's two pixels, on a coarser level when reduced, and the way to the outermost moment of the exposure.
+    // Beyond its nodes' own range a Catmull–Rom patch goes by less than a third of it.
+    let reach = 2.0 + if size > SHARP { 3.0 * size } else { 0.0 } + moved;
+    let bulge = 0.34 * (largest[0] - least[0]).max(largest[1] - least[1]);
+    if !part.meets(least, largest, reach + bulge) {
+        return (Cell::Off, 0.0);
+    }
+    (if size > SHARP { Cell::Reduced } else { Cell::Sharp }, reach)
+}
+
+/// The four rows of nodes around a row of pixels, weighted.
+fn combine(nodes: &Image<Vec2>, row: usize, t: f32, line: &mut Vec<Vec2>) {
+    line.clear();
+    line.resize(nodes.width(), [0.0; 2]);
+    for (j, weight) in cubic_weights(t).into_iter().enumerate() {
+        for (sum, node) in line.iter_mut().zip(nodes.row(row + j)) {
+            *sum = sum.add(*node, weight);
+        }
+    }
+}
+
+/// Coefficients of the Catmull–Rom polynomial between the middle two of four nodes.
+struct Cubic([Vec2; 4]);
+
+impl Cubic {
+    #[inline(always)]
+    fn new(p: &[Vec2]) -> Self {
+        let mix =
+            |w: [f32; 4]| [0, 1].map(|c| w[0] * p[0][c] + w[1] * p[1][c] + w[2] * p[2][c] + w[3] * p[3][c]);
+        Self([p[1], mix([-0.5, 0.0, 0.5, 0.0]), mix([1.0, -2.5, 2.0, -0.5]), mix([-0.5, 1.5, -1.5, 0.5])])
+    }
+
+    #[inline(always)]
+    fn at(&self, t: f32) -> Vec2 {
+        let [a, b, c, d] = &self.0;
+        let at = |i: usize| a[i] + t * (b[i] + t * (c[i] + t * d[i]));
+        [at(0), at(1)]
+    }
+}

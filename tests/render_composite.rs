@@ -1,0 +1,260 @@
+//! The renderer against a plain, slow implementation of the same formulas, and its promises.
+#![allow(clippy::unwrap_used)]
+
+mod render_support;
+
+use render_support::*;
+use rna::atlas::{Analysis, Layer, Surface};
+use rna::frame::{Image, Rect, Rgba};
+use rna::param::{RenderSettings, View};
+use rna::render::{Edit, Renderer, export_atlas};
+use std::sync::Arc;
+
+fn render(
+    scene: &Memory,
+    edit: Option<Edit>,
+    s: RenderSettings,
+    frame: usize,
+    input: &Image<Rgba>,
+) -> Image<Rgba> {
+    let renderer = Renderer::new(Arc::new(scene.clone()), edit.map(Arc::new), s).unwrap();
+    renderer.frame(frame, input, input.bounds()).unwrap()
+}
+
+fn painted(scene: &Memory) -> (Edit, Image<Rgba>) {
+    let picture = painting(export_atlas(scene).0.size());
+    (Edit::from_painting(scene, &picture).unwrap(), picture)
+}
+
+/// T in atlas pixels, by the definition.
+fn locate(scene: &Memory, layer: &Layer, surface: &Surface, x: f64, y: f64) -> [f64; 2] {
+    let step = scene.header.map_step;
+    let r = plain::cubic([x / step[0], y / step[1]], plain::extended(&layer.map));
+    [0, 1].map(|i| (r[i] - surface.placement.origin[i]) * surface.placement.scale)
+}
+
+/// Eq. 13 for a single surface, pixel by pixel.
+fn reference(
+    scene: &Memory,
+    picture: &Image<Rgba>,
+    s: &RenderSettings,
+    t: usize,
+    input: &Image<Rgba>,
+) -> Image<Rgba> {
+    let (surface, layer) = (&scene.surfaces[0], &scene.layers[0][t]);
+    let paint = picture.map(|&[r, g, b, a]| [r * a, g * a, b * a, a]);
+    let mask = layer.mask.map(|&v| [f32::from(v) / 255.0]);
+    let shutter = f64::from(s.shutter.unwrap_or(scene.header.shutter as f32));
+    let (before, after) = (t.saturating_sub(1), (t + 1).min(scene.header.frames - 1));
+    Image::from_fn(input.width(), input.height(), |px, py| {
+        let (x, y) = (px as f64, py as f64);
+        let at = locate(scene, layer, surface, x, y);
+        let [a, b] = [before, after].map(|u| locate(scene, &scene.layers[0][u], surface, x, y));
+        let motion = [0, 1].map(|i| shutter * (b[i] - a[i]) / (after - before).max(1) as f64);
+        let blurred = motion[0].hypot(motion[1]) > 0.5;
+        let moments: &[f64] = if blurred { &[-0.375, -0.125, 0.125, 0.375] } else { &[0.0] };
+        let mean = |f: &dyn Fn([f64; 2]) -> [f64; 4]| {
+            let mut sum = [0.0; 4];
+            for k in moments {
+                let v = f([at[0] + k * motion[0], at[1] + k * motion[1]]);
+                (0..4).for_each(|c| sum[c] += v[c] / moments.len() as f64);
+            }
+            sum
+        };
+        let p = mean(&|q| plain::cubic(q, plain::alone(&paint)));
+        let atlas = mean(&|q| plain::cubic(q, plain::clamped(&surface.picture)));
+        let m = [0, 1].map(|i| {
+            let ratio = scene.header.working_size[i] as f64 / scene.header.size[i] as f64;
+            ([x, y][i] + 0.5) * ratio - 0.5
+        });
+        let v = plain::linear(m, plain::clamped(&mask))[0] * f64::from(s.opacity);
+        let c = input[(px, py)];
+        if v < 1e-9 || p[3] <= 0.0 {
+            return c;
+        }
+        let size = surface.placement.size;
+        let grid = layer.light.size();
+        let l = [
+            at[0] * (grid.0 - 1) as f64 / (size[0] - 1) as f64,
+            at[1] * (grid.1 - 1) as f64 / (size[1] - 1) as f64,
+        ];
+        let l = plain::linear(
+            [l[0].clamp(0.0, (grid.0 - 1) as f64), l[1].clamp(0.0, (grid.1 - 1) as f64)],
+            plain::clamped(&layer.light),
+        );
+        let opaque = p[3] > 1.0 - 1e-5;
+        let (over, alpha) = if opaque { (1.0 / p[3], 1.0) } else { (1.0, p[3]) };
+        let mut out = c;
+        for i in 0..3 {
+            out[i] = if opaque && v > 1.0 - 1e-9 {
+                l[i] * p[i] * over
+            } else {
+                f64::from(c[i]) + v * l[i] * (p[i] * over - alpha * atlas[i])
+            } as f32;
+        }
+        out
+    })
+}
+
+#[test]
+fn agrees_with_the_plain_implementation() {
+    let scene = Scene::default().build();
+    let input = footage(scene.header.size);
+    for opacity in [1.0, 0.6] {
+        for t in 0..4 {
+            let (edit, picture) = painted(&scene);
+            let s = RenderSettings { opacity, ..settings(View::Result) };
+            let want = reference(&scene, &picture, &s, t, &input);
+            let got = render(&scene, Some(edit), s, t, &input);
+            let changed = got.pixels().iter().zip(input.pixels()).filter(|(a, b)| a != b).count();
+            assert!(changed > 500, "only {changed} pixels changed");
+            assert!(largest_difference(&got, &want) < 1e-3, "frame {t}: {}", largest_difference(&got, &want));
+        }
+    }
+}
+
+#[test]
+fn motion_blur_agrees_with_the_plain_implementation() {
+    let scene = Scene { shutter: 0.5, ..Scene::default() }.build();
+    let input = footage(scene.header.size);
+    for t in 0..4 {
+        let (edit, picture) = painted(&scene);
+        let s = settings(View::Result);
+        let want = reference(&scene, &picture, &s, t, &input);
+        let got = render(&scene, Some(edit), s, t, &input);
+        assert!(largest_difference(&got, &want) < 1e-3, "frame {t}: {}", largest_difference(&got, &want));
+        let (edit, _) = painted(&scene);
+        let sharp = render(&scene, Some(edit), RenderSettings { shutter: Some(0.0), ..s }, t, &input);
+        assert!(largest_difference(&got, &sharp) > 0.01, "frame {t} is not blurred");
+    }
+}
+
+#[test]
+fn nothing_painted_or_nothing_showing_is_bit_exact() {
+    let scene = Scene::default().build();
+    let input = footage(scene.header.size);
+    let copy = export_atlas(&scene).0;
+    let unchanged = Edit::from_changed_copy(&scene, &copy, rna::frame::Depth::U8).unwrap();
+    assert!(unchanged.is_empty());
+    for edit in [None, Some(unchanged)] {
+        assert_eq!(render(&scene, edit, settings(View::Result), 2, &input), input);
+    }
+    let s = RenderSettings { opacity: 0.0, ..settings(View::Result) };
+    assert_eq!(render(&scene, Some(painted(&scene).0), s, 2, &input), input);
+}
+
+#[test]
+fn outside_the_paint_is_bit_exact() {
+    let scene = Scene::default().build();
+    let input = footage(scene.header.size);
+    let (edit, picture) = painted(&scene);
+    let got = render(&scene, Some(edit), settings(View::Result), 3, &input);
+    let (surface, layer) = (&scene.surfaces[0], &scene.layers[0][3]);
+    let mut outside = 0;
+    for y in 0..input.height() {
+        for x in 0..input.width() {
+            assert_eq!(got[(x, y)][3], input[(x, y)][3]);
+            let at = locate(&scene, layer, surface, x as f64, y as f64);
+            let alpha = plain::cubic(at, plain::alone(&picture))[3];
+            let near = (0..4).any(|k| {
+                let q = [at[0] + [2.5, -2.5, 0.0, 0.0][k], at[1] + [0.0, 0.0, 2.5, -2.5][k]];
+                plain::cubic(q, plain::alone(&picture))[3] > 0.0
+            });
+            if alpha <= 0.0 && !near {
+                outside += 1;
+                assert_eq!(got[(x, y)], input[(x, y)]);
+            }
+        }
+    }
+    assert!(outside > 5000);
+}
+
+#[test]
+fn tiles_make_up_the_whole_frame() {
+    let scene = Scene { shutter: 0.4, ..Scene::default() }.build();
+    let input = footage(scene.header.size);
+    let [w, h] = scene.header.size.map(|v| v as i32);
+    for view in [View::Result, View::Atlas, View::Uv, View::Difference, View::Checker] {
+        let s = RenderSettings { grow: 1.5, soften: 2.0, ..settings(view) };
+        let renderer = Renderer::new(Arc::new(scene.clone()), Some(Arc::new(painted(&scene).0)), s).unwrap();
+        let whole = renderer.frame(1, &input, input.bounds()).unwrap();
+        for (x0, x1) in [(0, 61), (61, 62), (62, w)] {
+            for (y0, y1) in [(0, 33), (33, h)] {
+                let window = Rect::new(x0, y0, x1, y1);
+                assert_eq!(renderer.frame(1, &input, window).unwrap(), whole.crop(window), "{view:?}");
+            }
+        }
+        assert_eq!(renderer.frame(1, &input, Rect::new(5, 5, 5, 9)).unwrap().pixels().len(), 0);
+        assert!(renderer.frame(1, &input, Rect::new(-1, 0, 5, 5)).is_err());
+        assert!(renderer.frame(4, &input, input.bounds()).is_err());
+        assert!(renderer.frame(1, &Image::new(8, 8, [0.0; 4]), Rect::new(0, 0, 8, 8)).is_err());
+    }
+}
+
+#[test]
+fn a_fine_checkerboard_far_away_is_grey() {
+    let far = |_: usize| [[3.0, 0.0, -110.0], [0.0, 3.0, -80.0], [0.0, 0.0, 1.0]];
+    let mut scene = Scene { map: far, boxes: vec![[0.0, 0.0, 150.0, 90.0]], ..Scene::default() }.build();
+    scene.layers[0][0] = Arc::new(Layer {
+        mask: Image::new(80, 50, 255),
+        light: Image::new(2, 2, [1.0; 4]),
+        map: scene.layers[0][0].map.clone(),
+    });
+    let size = export_atlas(&scene).0.size();
+    let picture = Image::from_fn(size.0, size.1, |x, y| {
+        let v = ((x + y) % 2) as f32;
+        [v, v, v, 1.0]
+    });
+    let edit = Edit::from_painting(&scene, &picture).unwrap();
+    let got = render(&scene, Some(edit), settings(View::Result), 0, &footage(scene.header.size));
+    // The atlas of 160 by 100 falls on columns 35 to 87 and rows 25 to 57; well inside it all is grey.
+    for y in 32..50 {
+        for x in 42..80 {
+            let v = got[(x, y)][0];
+            assert!((v - 0.5).abs() < 0.03, "{v} at {x},{y}");
+        }
+    }
+}
+
+#[test]
+fn views_show_what_they_say() {
+    let scene = Scene::default().build();
+    let input = footage(scene.header.size);
+    let view = |v| render(&scene, None, settings(v), 0, &input);
+    let [w, h] = scene.header.size;
+    // Frame 0 is the reference: T is the identity; (75, 50) is inside the region and visible, (2, 2) is neither.
+    let (inside, outside) = ((75, 50), (2, 2));
+    let uv = view(View::Uv);
+    assert!(
+        (uv[inside][0] - 75.5 / w as f32).abs() < 1e-5
+            && (uv[inside][1] - (1.0 - 50.5 / h as f32)).abs() < 1e-5
+    );
+    assert_eq!(uv[outside][..3], [0.0; 3]);
+    let matte = view(View::Matte);
+    assert_eq!((matte[inside][0], matte[outside][0]), (1.0, 0.0));
+    let (atlas, light, difference) = (view(View::Atlas), view(View::Light), view(View::Difference));
+    assert_eq!(atlas[outside], input[outside]);
+    assert_eq!(light[outside][..3], [0.5; 3]);
+    assert_eq!(difference[outside][..3], [0.5; 3]);
+    for c in 0..3 {
+        let fitted = atlas[inside][c];
+        assert!((difference[inside][c] - (0.5 + input[inside][c] - fitted)).abs() < 1e-5);
+        let a = scene.surfaces[0].picture[(75 - 34, 50 - 19)][c];
+        assert!((light[inside][c] * 2.0 * a - fitted).abs() < 1e-5);
+    }
+    let checker = view(View::Checker);
+    assert_ne!(checker[inside], input[inside]);
+    assert_eq!(checker[outside], input[outside]);
+    for picture in [uv, matte, atlas, light, difference, checker] {
+        assert!(picture.pixels().iter().zip(input.pixels()).all(|(a, b)| a[3] == b[3]));
+    }
+}
+
+#[test]
+fn an_edit_of_another_analysis_is_refused() {
+    let (a, b) = (Scene::default(), Scene { scale: 1.5, ..Scene::default() });
+    let edit = painted(&a.build()).0;
+    let e = Renderer::new(Arc::new(b.build()), Some(Arc::new(edit)), settings(View::Result)).unwrap_err();
+    assert!(e.to_string().contains("another analysis"), "{e}");
+    assert_eq!(a.build().surfaces().len(), 1);
+}
