@@ -1,0 +1,75 @@
+//! `rna analyze`: from a clip and a region to a fitted atlas.
+
+use super::{path, refuse_existing};
+use crate::args;
+use crate::console::Console;
+use clap::ArgMatches;
+use rna::engine::{self, Job, Report};
+use rna::param::{AnalysisSettings, Group};
+use rna::roi::Roi;
+use rna::{Error, Result};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+/// Checks the request as far as it can be without decoding, then runs it.
+pub(crate) fn run(matches: &ArgMatches, console: &Console) -> Result<()> {
+    let clip = path(matches, "clip");
+    let settings = AnalysisSettings::from_values(&args::values(matches, Group::Analyze))?;
+    let output = match matches.get_one::<PathBuf>("output") {
+        Some(given) => given.clone(),
+        None => default_output(clip)?,
+    };
+    refuse_existing(&output, "name another with -o, or delete it")?;
+    let roi = Roi::read(path(matches, "roi"))?;
+    let job = Job { clip: clip.to_path_buf(), roi, output, settings };
+    let report = engine::analyze(&job, &console.progress())?;
+    console.result(&report, &summary(&report));
+    Ok(())
+}
+
+/// The clip's name with `.rna`, in the current folder: `shots/goat/%05d.png`, `shots/goat/` and `goat.mov` all give
+/// `goat.rna`.
+fn default_output(clip: &Path) -> Result<PathBuf> {
+    let name = clip.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let stem = match name.split_once('%') {
+        Some((before, _)) => before.trim_end_matches(['.', '_', '-']).to_string(),
+        None if clip.is_dir() => name,
+        None => clip.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default(),
+    };
+    let stem = match (stem.is_empty(), clip.parent().and_then(Path::file_name)) {
+        (true, Some(folder)) => folder.to_string_lossy().into_owned(),
+        _ => stem,
+    };
+    if stem.is_empty() {
+        return Err(Error::clip(
+            clip,
+            "it has no name to call the analysis by; name the output with -o shot.rna",
+        ));
+    }
+    Ok(PathBuf::from(format!("{stem}.rna")))
+}
+
+fn summary(report: &Report) -> String {
+    let total: f64 = report.stages.iter().map(|s| s.seconds).sum();
+    let mut text = format!("wrote {} in {total:.1} s", report.output.display());
+    if !report.doubtful.is_empty() {
+        let frames: Vec<_> = report.doubtful.iter().map(usize::to_string).collect();
+        let _ = write!(text, "\nlook at these frames, their fit is in doubt: {}", frames.join(", "));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn named_after_the_clip() {
+        let name = |clip: &str| default_output(Path::new(clip)).map(|p| p.display().to_string()).ok();
+        assert_eq!(name("shots/goat.mov").as_deref(), Some("goat.rna"));
+        assert_eq!(name("shots/goat/%05d.png").as_deref(), Some("goat.rna"));
+        assert_eq!(name("shots/goat_%05d.png").as_deref(), Some("goat.rna"));
+        assert_eq!(name("src/").as_deref(), Some("src.rna"));
+        assert_eq!(name("/"), None);
+    }
+}
