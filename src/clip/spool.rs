@@ -19,6 +19,10 @@ pub trait Footage: Sync {
     }
     /// Working size.
     fn size(&self) -> (usize, usize);
+    /// Largest level a frame can hold: what is predicted above it shows as it. Infinite for footage in floats.
+    fn ceiling(&self) -> f32 {
+        255.0
+    }
     /// One frame.
     fn levels(&self, frame: usize) -> Result<Image<Rgba>>;
 }

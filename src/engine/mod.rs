@@ -1,10 +1,29 @@
 //! The order of the stages, and resuming after the last finished one.
 
-use crate::error::Result;
-use crate::param::AnalysisSettings;
+mod bake;
+mod frames;
+mod masks;
+mod work;
+
+use crate::atlas::{Header, Quality};
+use crate::clip::{self, Clip, Footage, Spool};
+use crate::error::{Error, Result};
+use crate::flow::Dis;
+use crate::frame::{Encoding, Scale, working_size};
+use crate::mask::Visibility;
+use crate::matte::KnownSurface;
+use crate::param::{AnalysisSettings, InputColour, Preset};
 use crate::progress::Progress;
 use crate::roi::Roi;
+use crate::store;
+use crate::track::{Canvas, Effort, Inverses, Solution, Tracked, Tracker, refine};
+use bake::{Baked, map_step};
+use frames::FullSize;
+use masks::Masks;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
+use std::time::Instant;
+use work::WorkFolder;
 
 /// One clip to analyse.
 #[derive(Debug, Clone)]
@@ -24,7 +43,7 @@ pub struct Job {
 pub struct StageTime {
     /// Its name.
     pub name: &'static str,
-    /// Wall seconds; 0 when its result was there from an earlier run.
+    /// Wall seconds; next to nothing when its result was there from an earlier run.
     pub seconds: f64,
 }
 
@@ -39,7 +58,215 @@ pub struct Report {
     pub doubtful: Vec<usize>,
 }
 
+/// Confidence below which a frame is listed as doubtful.
+const DOUBTFUL: f32 = 0.3;
+
 /// Analyses a clip: from frames on disk to a finished `.rna`.
-pub fn analyze(_job: &Job, _progress: &Progress) -> Result<Report> {
-    Err(crate::Error::Cancelled)
+///
+/// Unfinished work lies in a folder named after the output with `.work` appended, until the analysis is complete;
+/// calling again with the same input goes on after the last finished stage.
+///
+/// Fails when the clip or the region cannot be used, when the output exists or cannot be written, and with
+/// [`Error::Cancelled`] when the user asked to stop.
+pub fn analyze(job: &Job, progress: &Progress) -> Result<Report> {
+    let clip = clip::open(&job.clip)?;
+    Analysis::prepare(job, clip.as_ref(), progress)?.run()
+}
+
+/// One analysis under way.
+struct Analysis<'a> {
+    job: &'a Job,
+    progress: &'a Progress,
+    full: FullSize<'a>,
+    /// In full-size pixels of this clip.
+    roi: Roi,
+    fingerprint: String,
+    size: (usize, usize),
+    effort: Effort,
+    work: WorkFolder,
+    stages: Vec<StageTime>,
+}
+
+impl<'a> Analysis<'a> {
+    fn prepare(job: &'a Job, clip: &'a dyn Clip, progress: &'a Progress) -> Result<Self> {
+        if job.output.exists() {
+            return Err(Error::store(
+                &job.output,
+                "it is there already, and is never overwritten; name another",
+            ));
+        }
+        frames::check(clip)?;
+        let info = clip.info();
+        let roi = job.roi.clone().fitted_to(info.size, info.frames)?;
+        let fingerprint = store::fingerprint(clip)?;
+        let encoding = match job.settings.colour {
+            InputColour::Auto => info.encoding,
+            InputColour::Display => Encoding::Display,
+            InputColour::Linear => Encoding::Linear,
+        };
+        let size = working_size(info.size, job.settings.size);
+        let effort = match job.settings.preset {
+            Preset::Draft => Effort { rounds: 1, sharpenings: 1 },
+            Preset::Standard => Effort { rounds: 2, sharpenings: 2 },
+        };
+        let key = serde_json::json!({
+            "version": env!("CARGO_PKG_VERSION"), "clip": fingerprint, "roi": roi, "settings": job.settings.record,
+        });
+        let work = WorkFolder::open(&job.output, &key.to_string())?;
+        let full = FullSize { clip, encoding };
+        Ok(Self { job, progress, full, roi, fingerprint, size, effort, work, stages: Vec::new() })
+    }
+
+    fn run(mut self) -> Result<Report> {
+        let spool = self.frames()?;
+        let regions = self.track(&spool)?;
+        let solutions = self.refine(&spool, &regions)?;
+        let inverses: Vec<Inverses> = solutions.iter().map(|s| Inverses::of(s, self.size)).collect();
+        let (masks, quality) = self.mattes(&spool, &solutions, &inverses, &regions)?;
+        self.bake(&solutions, &inverses, &masks, &quality)?;
+        self.work.remove()?;
+        let frames = 0..spool.len();
+        let doubtful = frames.filter(|&t| quality.iter().any(|q| q[t].confidence < DOUBTFUL)).collect();
+        Ok(Report { output: self.job.output.clone(), stages: self.stages, doubtful })
+    }
+
+    /// Runs one stage and notes its time.
+    fn stage<T>(
+        &mut self,
+        name: &'static str,
+        total: usize,
+        work: impl FnOnce(&Self) -> Result<T>,
+    ) -> Result<T> {
+        let start = Instant::now();
+        self.progress.stage(name, total);
+        let result = work(self)?;
+        self.stages.push(StageTime { name, seconds: start.elapsed().as_secs_f64() });
+        Ok(result)
+    }
+
+    /// As [`Analysis::stage`], taking the result of an earlier run where there is one.
+    fn kept_stage<T: serde::Serialize + serde::de::DeserializeOwned>(
+        &mut self,
+        name: &'static str,
+        total: usize,
+        work: impl FnOnce(&Self) -> Result<T>,
+    ) -> Result<T> {
+        self.stage(name, total, |analysis| {
+            if let Some(kept) = analysis.work.load(name) {
+                return Ok(kept);
+            }
+            let result = work(analysis)?;
+            analysis.work.save(name, &result)?;
+            Ok(result)
+        })
+    }
+
+    fn frames(&mut self) -> Result<Spool> {
+        self.stage("frames", self.full.len(), |a| {
+            frames::spool(&a.full, a.size, &a.work.file("frames"), a.progress)
+        })
+    }
+
+    fn track(&mut self, spool: &Spool) -> Result<Vec<(Canvas, Vec<Tracked>)>> {
+        let scale = Scale::between(self.full.size(), self.size);
+        let total = (spool.len() - 1) * self.roi.polygons.len();
+        self.kept_stage("track", total, |a| {
+            let done = AtomicUsize::new(0);
+            let region = |polygon: &Vec<[f64; 2]>| {
+                let outline: Vec<[f64; 2]> = polygon.iter().map(|p| scale.to_coarse(*p)).collect();
+                let canvas = Canvas::new(&outline, a.size)?;
+                let tracker = Tracker {
+                    footage: spool,
+                    canvas: &canvas,
+                    reference: a.roi.reference_frame,
+                    flow: &Dis::default(),
+                    fine_flow: &Dis::fine(),
+                };
+                let tracked = tracker.run(a.progress, &done)?;
+                Ok((canvas, tracked))
+            };
+            a.roi.polygons.iter().map(region).collect()
+        })
+    }
+
+    fn refine(&mut self, spool: &Spool, regions: &[(Canvas, Vec<Tracked>)]) -> Result<Vec<Solution>> {
+        self.kept_stage("refine", self.effort.steps() * regions.len(), |a| {
+            let region = |(canvas, tracked): &(Canvas, Vec<Tracked>)| {
+                refine(spool, canvas, a.roi.reference_frame, tracked, a.effort, a.progress)
+            };
+            regions.iter().map(region).collect()
+        })
+    }
+
+    fn mattes(
+        &mut self,
+        spool: &Spool,
+        solutions: &[Solution],
+        inverses: &[Inverses],
+        regions: &[(Canvas, Vec<Tracked>)],
+    ) -> Result<(Vec<Masks>, Vec<Vec<Quality>>)> {
+        let path = |a: &Self, k: usize| a.work.file(&format!("masks-{k}"));
+        let quality = self.kept_stage("matte", spool.len() * solutions.len(), |a| {
+            let region = |k: usize| {
+                let visibility = Visibility::learn(spool, &solutions[k], &inverses[k])?;
+                let before = k * spool.len();
+                let matting = KnownSurface::default();
+                let (_, mut quality) =
+                    Masks::make(&path(a, k), spool, &visibility, &matting, a.progress, before)?;
+                let bridged: Vec<bool> = regions[k].1.iter().map(|t| t.bridged).collect();
+                bake::confidence(&mut quality, &bridged);
+                Ok(quality)
+            };
+            (0..solutions.len()).map(region).collect::<Result<Vec<_>>>()
+        })?;
+        let gone =
+            || Error::clip(&self.job.clip, "the masks kept from an earlier run are gone; run it again");
+        let open = |k: usize| Masks::open(&path(self, k), self.size, spool.len()).ok_or_else(gone);
+        Ok(((0..solutions.len()).map(open).collect::<Result<_>>()?, quality))
+    }
+
+    fn bake(
+        &mut self,
+        solutions: &[Solution],
+        inverses: &[Inverses],
+        masks: &[Masks],
+        quality: &[Vec<Quality>],
+    ) -> Result<()> {
+        let header = self.header(solutions, quality);
+        self.stage("bake", self.full.len(), |a| {
+            let bake = |k: usize| {
+                let sharpenings = a.effort.sharpenings;
+                Baked::new(&a.full, &solutions[k], &inverses[k], &masks[k], sharpenings)
+            };
+            let baked: Vec<Baked> = (0..solutions.len()).map(bake).collect::<Result<_>>()?;
+            let surfaces: Vec<_> = baked.iter().map(|b| b.surface.clone()).collect();
+            let full = a.full.size();
+            let grids: Vec<_> = baked.iter().map(|b| b.grids(full)).collect();
+            let mut writer = store::Writer::create(&a.job.output, &header, &surfaces, &grids)?;
+            for t in 0..a.full.len() {
+                for (k, b) in baked.iter().enumerate() {
+                    writer.layer(k, t, &b.layer(t, full, masks[k].read(t)?))?;
+                }
+                a.progress.step(t + 1)?;
+            }
+            writer.finish()
+        })
+    }
+
+    fn header(&self, solutions: &[Solution], quality: &[Vec<Quality>]) -> Header {
+        let full = self.full.size();
+        Header {
+            made_by: concat!("rna-ofx ", env!("CARGO_PKG_VERSION")).into(),
+            size: [full.0, full.1],
+            working_size: [self.size.0, self.size.1],
+            frames: self.full.len(),
+            map_step: map_step(Scale::between(full, self.size)),
+            shutter: solutions.iter().map(|s| f64::from(s.shutter)).fold(0.0, f64::max),
+            encoding: self.full.encoding,
+            roi: self.roi.clone(),
+            fingerprint: self.fingerprint.clone(),
+            settings: self.job.settings.record.clone(),
+            quality: quality.to_vec(),
+        }
+    }
 }

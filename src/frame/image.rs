@@ -37,7 +37,7 @@ impl<const N: usize> Pixel for [f32; N] {
 }
 
 /// A picture, field or mask: `width × height` pixels, row by row from the top.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Image<P> {
     width: usize,
     height: usize,

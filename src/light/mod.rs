@@ -18,7 +18,7 @@ const SMOOTH_TIME: f64 = 3e3;
 const STEADY: f64 = 100.0;
 
 /// Gains of all frames on a grid of nodes over the canvas; corner nodes lie on its corner pixels.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Light {
     size: (usize, usize),
     /// Per frame.
@@ -42,6 +42,12 @@ impl Light {
         // Four nodes along the long side; regions are a few hundred pixels, light varies over the whole scene.
         let nodes = if size.0 >= size.1 { (4, 3) } else { (3, 4) };
         Self { size, frames: vec![Image::new(nodes.0, nodes.1, [1.0, 1.0, 1.0, 1.0]); frames] }
+    }
+
+    /// The same light on a canvas of another size.
+    #[must_use]
+    pub fn resized(&self, size: (usize, usize)) -> Self {
+        Self { size, frames: self.frames.clone() }
     }
 
     /// Number of frames.

@@ -87,6 +87,11 @@ impl<'a> Visibility<'a> {
         Ok(Some((predicted, frame, scatter)))
     }
 
+    /// Width and height of the region's canvas.
+    pub(crate) fn canvas_size(&self) -> (usize, usize) {
+        self.solution.canvas.size()
+    }
+
     /// Cuts one frame; `None` where the surface cannot be seen at all.
     pub fn cut(&self, footage: &dyn Footage, t: usize) -> Result<Option<Cut>> {
         let Some((predicted, frame, scatter)) = self.look(footage, t)? else { return Ok(None) };

@@ -4,8 +4,8 @@ use super::align::Template;
 use super::canvas::{Canvas, Map};
 use super::sequential::on_picture;
 use crate::clip::Footage;
-use crate::error::Result;
-use crate::frame::{Image, Rgba, Vec2, box_blur, cubic};
+use crate::error::{Error, Result};
+use crate::frame::{Image, Rgba, Scale, Vec2, bilinear, box_blur, cubic};
 use crate::light::{Light, Samples};
 use rayon::prelude::*;
 
@@ -19,7 +19,7 @@ const SIGMA: f32 = 4.0;
 const CHUNK: usize = 4;
 
 /// Everything found out about one region: where it is, how it is lit, what it looks like.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct Solution {
     /// The region's canvas.
     pub canvas: Canvas,
@@ -37,6 +37,40 @@ pub struct Solution {
     pub shutter: f32,
     /// Stiffness found for this surface.
     pub stiffness: f64,
+    /// Largest level the footage can hold.
+    pub ceiling: f32,
+}
+
+/// Share of each pixel of a frame that shows the surface, 0…1, over the whole frame at any size.
+pub(crate) type Visible<'a> = dyn Fn(usize) -> Result<Image<f32>> + Sync + 'a;
+
+/// One frame's visibility, asked for at the frame's own positions.
+pub(crate) struct Seen {
+    mask: Option<(Image<f32>, Scale)>,
+}
+
+impl Seen {
+    /// Loads a frame's visibility; without any, all is taken as visible and robust weights alone decide.
+    pub(crate) fn of(visible: Option<&Visible>, t: usize, frame: (usize, usize)) -> Result<Self> {
+        let mask = visible.map(|v| v(t)).transpose()?;
+        Ok(Self {
+            mask: mask.map(|m| {
+                let scale = Scale::between(frame, m.size());
+                (m, scale)
+            }),
+        })
+    }
+
+    /// 1 where nothing but the surface shows at a frame position; mixed pixels do not count.
+    pub(crate) fn at(&self, p: Vec2) -> f32 {
+        match &self.mask {
+            None => 1.0,
+            Some((mask, scale)) => {
+                let q = scale.to_coarse(p.map(f64::from)).map(|v| v as f32);
+                ((bilinear(mask, q) - 0.9) * 10.0).clamp(0.0, 1.0)
+            }
+        }
+    }
 }
 
 /// A frame read through a map, as it lies on the canvas; alpha is 1 where the frame has a pixel there, else 0.
@@ -64,6 +98,36 @@ pub(crate) fn in_order<T: Send>(
 }
 
 impl Solution {
+    /// The same solution on a finer canvas, seen in larger frames: `canvas` fine canvas pixels to one of this, `frame`
+    /// fine frame pixels to one.
+    pub(crate) fn finer(&self, canvas: Scale, frame: Scale, ceiling: f32) -> Result<Self> {
+        let fine = self.canvas.finer(canvas)?;
+        let (w, h) = fine.size();
+        let back = |x: usize, y: usize| {
+            let p = canvas.to_coarse(fine.to_reference([x as f32, y as f32]).map(f64::from));
+            self.canvas.to_canvas(p.map(|v| v as f32))
+        };
+        let map = |map: &Map| {
+            let positions = Image::from_fn(w, h, |x, y| {
+                frame.to_fine(self.canvas.position(map, back(x, y)).map(f64::from)).map(|v| v as f32)
+            });
+            fine.map_of(&positions)
+                .ok_or_else(|| Error::Roi("its motion cannot be followed at full size".into()))
+        };
+        let maps: Result<Vec<Map>> = self.maps.par_iter().map(map).collect();
+        Ok(Self {
+            maps: maps?,
+            light: self.light.resized((w, h)),
+            atlas: Image::from_fn(w, h, |x, y| cubic(&self.atlas, back(x, y))),
+            known: Image::from_fn(w, h, |x, y| bilinear(&self.known, back(x, y))),
+            clarity: self.clarity.clone(),
+            shutter: self.shutter,
+            stiffness: self.stiffness,
+            ceiling,
+            canvas: fine,
+        })
+    }
+
     /// The template for aligning one frame.
     pub(crate) fn template(&self, frame: usize) -> Template {
         let lit =
@@ -188,18 +252,21 @@ impl Solution {
     }
 
     /// The atlas as the mean over all frames of what fits the atlas so far, clear frames counting more.
-    pub(crate) fn mean_atlas(&mut self, footage: &dyn Footage) -> Result<()> {
+    pub(crate) fn mean_atlas(&mut self, footage: &dyn Footage, visible: Option<&Visible>) -> Result<()> {
         let all: Vec<usize> = (0..footage.len()).collect();
         let (w, h) = self.canvas.size();
         // Weighted sum of colours; alpha sums the weights.
         let mut sum = Image::new(w, h, [0.0f32; 4]);
         let read = |t: usize| {
             let frame = footage.levels(t)?;
-            let (seen, gain) = (unwarp(&frame, &self.canvas.positions(&self.maps[t])), self.light.field(t));
+            let positions = self.canvas.positions(&self.maps[t]);
+            let (seen, gain) = (unwarp(&frame, &positions), self.light.field(t));
+            let shown = Seen::of(visible, t, frame.size())?;
             let lit = self.atlas.zip(&gain, |a, g| [a[0] * g[0], a[1] * g[1], a[2] * g[2], 0.0]);
             let misfit = box_blur(&seen.zip(&lit, |s, l| square_mean(s, l)), 1);
             let clarity = self.clarity[t];
-            let weight = seen.zip(&misfit, |s, m| clarity * s[3] / (1.0 + m / (SIGMA * SIGMA)).powi(2));
+            let robust = seen.zip(&misfit, |s, m| clarity * s[3] / (1.0 + m / (SIGMA * SIGMA)).powi(2));
+            let weight = robust.zip(&positions, |k, p| k * shown.at(p));
             let unlit = seen.zip(&gain, |s, g| [s[0] / g[0], s[1] / g[1], s[2] / g[2], 1.0]);
             Ok(unlit.zip(&weight, |s, k| s.map(|v| v * k)))
         };

@@ -3,16 +3,18 @@
 use super::homography::Homography;
 use super::spline::Grid;
 use crate::error::{Error, Result};
-use crate::frame::{Image, Rect, Vec2};
+use crate::frame::{Image, Rect, Scale, Vec2};
 use crate::linear::Factor;
-use crate::roi;
+use crate::roi::{self, Polygon};
 
 /// Reference-frame pixels around the region that are tracked with it, so that its edge lies inside the solution.
 pub const MARGIN: i32 = 16;
 
 /// A rectangle of the reference frame around one region.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "Outline", into = "Outline")]
 pub struct Canvas {
+    outline: Outline,
     /// Its place on the reference frame, working-size pixels.
     pub bounds: Rect,
     /// Share of each pixel inside the region.
@@ -22,8 +24,29 @@ pub struct Canvas {
     fitter: Factor,
 }
 
+/// What a canvas is made from, and kept as.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+struct Outline {
+    polygon: Polygon,
+    frame: (usize, usize),
+    margin: i32,
+}
+
+impl TryFrom<Outline> for Canvas {
+    type Error = Error;
+    fn try_from(outline: Outline) -> Result<Self> {
+        Canvas::from_outline(outline)
+    }
+}
+
+impl From<Canvas> for Outline {
+    fn from(canvas: Canvas) -> Self {
+        canvas.outline
+    }
+}
+
 /// A map from canvas to a frame: a camera's view of a plane, bent.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Map {
     /// Reference-frame position to frame position, working-size pixels.
     pub homography: Homography,
@@ -34,16 +57,32 @@ pub struct Map {
 impl Canvas {
     /// Around a polygon given in working-size pixels of a reference frame of size `frame`.
     pub fn new(polygon: &[[f64; 2]], frame: (usize, usize)) -> Result<Self> {
+        Self::from_outline(Outline { polygon: polygon.to_vec(), frame, margin: MARGIN })
+    }
+
+    /// The same region on a finer grid: `scale` canvas pixels to one of this canvas, in each direction.
+    pub fn finer(&self, scale: Scale) -> Result<Self> {
+        let Outline { polygon, frame, margin } = &self.outline;
+        let side = |n: usize, i: usize| (n as f64 * scale.factor[i]).ceil() as usize;
+        Self::from_outline(Outline {
+            polygon: polygon.iter().map(|p| scale.to_fine(*p)).collect(),
+            frame: (side(frame.0, 0), side(frame.1, 1)),
+            margin: (f64::from(*margin) * scale.factor[0].max(scale.factor[1])).ceil() as i32,
+        })
+    }
+
+    fn from_outline(outline: Outline) -> Result<Self> {
+        let Outline { polygon, frame, margin } = &outline;
         let points = polygon.iter().map(|p| p.map(|v| v as f32));
         let picture = Rect::new(0, 0, frame.0 as i32, frame.1 as i32);
         let bounds = Rect::around(points)
-            .map(|r| r.intersect(&picture).grow(MARGIN))
+            .map(|r| r.intersect(&picture).grow(*margin))
             .ok_or_else(|| Error::Roi("it holds no corner".into()))?;
         let (w, h) = (bounds.width(), bounds.height());
         let grid = Grid::new(w, h);
         // Unit weights and a positive ridge make the matrix positive definite for every size.
         let fitter = grid.fitter().ok_or_else(|| Error::Roi(format!("cannot lay out {w}×{h} pixels")))?;
-        Ok(Self { bounds, coverage: roi::coverage(polygon, bounds), grid, fitter })
+        Ok(Self { bounds, coverage: roi::coverage(polygon, bounds), grid, fitter, outline })
     }
 
     /// Width and height in pixels.

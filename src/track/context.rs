@@ -21,7 +21,7 @@ const RING: f32 = 0.6;
 const LEAST_SUPPORT: f32 = 0.08;
 
 /// Flow between two frames and the frames' luminance, in levels.
-pub struct Step<'a> {
+pub(super) struct Step<'a> {
     /// Luminance of the earlier frame in tracking order.
     pub from: &'a Image<f32>,
     /// Luminance of the frame to be reached.
@@ -34,7 +34,7 @@ pub struct Step<'a> {
 
 /// What has been learnt of the surroundings, carried from frame to frame.
 #[derive(Debug, Clone)]
-pub struct Context {
+pub(super) struct Context {
     belonging: Image<f32>,
 }
 
@@ -51,13 +51,13 @@ struct Vote {
 
 impl Context {
     /// Nothing learnt yet: all surroundings are given the benefit of the doubt.
-    pub fn new((w, h): (usize, usize)) -> Self {
+    pub(super) fn new((w, h): (usize, usize)) -> Self {
         Self { belonging: Image::new(w.div_ceil(STRIDE), h.div_ceil(STRIDE), 1.0) }
     }
 
     /// The surface's motion over one step, from the frame where it lies at `map`, with `visible` (canvas) of it seen;
     /// `None` when too little agrees on any motion.
-    pub fn predict(
+    pub(super) fn predict(
         &mut self,
         canvas: &Canvas,
         map: &Map,

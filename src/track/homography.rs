@@ -3,7 +3,7 @@
 use crate::frame::Vec2;
 
 /// A plane projective map, row by row; applied to `(x, y, 1)`.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Homography(pub [[f64; 3]; 3]);
 
 impl Homography {

@@ -102,7 +102,7 @@ impl Solution {
         let moving = at.zip(&motion, |u, v| (u, v));
         let colour = moving.map(|&(u, v)| through_shutter(u, v, shutter, |u| cubic(&self.atlas, u)));
         let surface = colour.zip(&gain, |a, g| {
-            [0, 1, 2, 3].map(|c| if c < 3 { (a[c] * g[c]).clamp(0.0, 255.0) } else { 0.0 })
+            [0, 1, 2, 3].map(|c| if c < 3 { (a[c] * g[c]).clamp(0.0, self.ceiling) } else { 0.0 })
         });
         let coverage = moving.map(|&(u, v)| {
             through_shutter(u, v, shutter, |u| [bilinear_or(&self.canvas.coverage, u, 0.0)])[0]

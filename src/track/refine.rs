@@ -1,7 +1,7 @@
 //! The second pass: light, atlas and maps against each other, over all frames, until they agree.
 
 use super::align::align;
-use super::appearance::{Solution, in_order, square_mean};
+use super::appearance::{Seen, Solution, Visible, in_order, square_mean};
 use super::canvas::{Canvas, Map};
 use super::predict::{Inverses, Predicted, read_part};
 use super::sequential::{Tracked, on_picture};
@@ -20,6 +20,13 @@ pub struct Effort {
     pub rounds: usize,
     /// Times the atlas takes back what sampling blurred.
     pub sharpenings: usize,
+}
+
+impl Effort {
+    /// Steps [`refine`] reports for one region.
+    pub fn steps(&self) -> usize {
+        3 * self.rounds + 3 + self.sharpenings
+    }
 }
 
 /// Speed in frame pixels from which a frame tells of motion blur.
@@ -48,6 +55,12 @@ pub fn refine(
         clarity: vec![1.0; footage.len()],
         shutter: 0.0,
         stiffness: 0.0,
+        ceiling: footage.ceiling(),
+    };
+    let mut done = 0;
+    let mut step = || {
+        done += 1;
+        progress.step(done)
     };
     for round in 0..=effort.rounds {
         solution.judge_clarity();
@@ -58,23 +71,26 @@ pub fn refine(
             if round == 0 && pass == 0 {
                 solution.median_atlas(footage)?;
             }
-            solution.mean_atlas(footage)?;
-            progress.check()?;
+            solution.mean_atlas(footage, None)?;
+            step()?;
         }
         if last {
             break;
         }
         if round == 0 {
             solution.find_stiffness(footage)?;
+            step()?;
         }
         solution.realign(footage, progress)?;
         solution.fix_gauge(reference);
+        step()?;
     }
     solution.find_shutter(footage)?;
+    step()?;
     if solution.shutter == 0.0 {
         for _ in 0..effort.sharpenings {
-            solution.sharpen(footage)?;
-            progress.check()?;
+            solution.sharpen(footage, None)?;
+            step()?;
         }
     }
     Ok(solution)
@@ -142,7 +158,7 @@ impl Solution {
 
     /// Iterative back-projection: what the re-rendered atlas misses in the frames, averaged over them, goes back into
     /// it. Undoes the blur of sampling twice, frame → atlas → frame.
-    fn sharpen(&mut self, footage: &dyn Footage) -> Result<()> {
+    pub(crate) fn sharpen(&mut self, footage: &dyn Footage, visible: Option<&Visible>) -> Result<()> {
         const SIGMA: f32 = 6.0;
         let inverses = Inverses::of(self, footage.size());
         let (w, h) = self.canvas.size();
@@ -152,7 +168,11 @@ impl Solution {
             let Some(p) = self.predict(&inverses, t, footage.size()) else { return Ok(None) };
             let frame = footage.levels(t)?.crop(p.part);
             let misfit = box_blur(&frame.zip(&p.surface, square_mean), 1);
-            let weight = misfit.map(|m| 1.0 / (1.0 + m / (SIGMA * SIGMA)).powi(2));
+            let seen = Seen::of(visible, t, footage.size())?;
+            let weight = Image::from_fn(misfit.width(), misfit.height(), |x, y| {
+                let at = [(p.part.x0 + x as i32) as f32, (p.part.y0 + y as i32) as f32];
+                seen.at(at) / (1.0 + misfit[(x, y)] / (SIGMA * SIGMA)).powi(2)
+            });
             let rest = frame.zip(&p.surface, |c, b| [c[0] - b[0], c[1] - b[1], c[2] - b[2], 1.0]);
             let weighted = rest.zip(&weight, |r, k| r.map(|v| v * k));
             let positions = self.canvas.positions(&self.maps[t]);
@@ -174,7 +194,7 @@ impl Solution {
         })?;
         self.atlas = self.atlas.zip(&sum, |a, s| {
             let k = 1.0 / s[3].max(0.5);
-            [0, 1, 2, 3].map(|c| if c < 3 { (a[c] + s[c] * k).clamp(0.0, 255.0) } else { a[c] })
+            [0, 1, 2, 3].map(|c| if c < 3 { (a[c] + s[c] * k).clamp(0.0, self.ceiling) } else { a[c] })
         });
         Ok(())
     }

@@ -28,7 +28,7 @@ const FLOW_NEEDS: f32 = 0.3;
 const LOST: f32 = 0.1;
 
 /// Where the surface is in one frame.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct Tracked {
     /// The map found, or bridged from its neighbours.
     pub map: Map,

@@ -1,0 +1,143 @@
+//! From the solution at working size to the product: atlas at full size, maps, masks and light in the host's values.
+
+use super::frames::FullSize;
+use super::masks::Masks;
+use crate::atlas::{Layer, Placement, Quality, Surface};
+use crate::clip::Footage;
+use crate::error::Result;
+use crate::frame::{Encoding, Image, Rgba, Scale};
+use crate::track::{Inverse, Inverses, Solution};
+
+/// Largest refinement of the atlas against the reference frame.
+const LARGEST_SCALE: f64 = 4.0;
+/// Most pixels an atlas may have.
+const MOST_PIXELS: f64 = 64e6;
+/// Frames seen this much larger than on the reference frame make the atlas finer.
+const WORTH_REFINING: f64 = 1.1;
+
+/// One region ready to be stored.
+pub(super) struct Baked<'a> {
+    solution: &'a Solution,
+    inverses: &'a Inverses,
+    scale: Scale,
+    encoding: Encoding,
+    /// The part that does not change with time.
+    pub(super) surface: Surface,
+}
+
+/// Atlas pixels to a reference pixel: as many as the sharpest view shows.
+fn atlas_scale(solution: &Solution, scale: Scale) -> f64 {
+    let zooms = solution.maps.iter().zip(&solution.clarity).filter(|(_, c)| **c > 0.3);
+    let nearest = zooms.map(|(m, _)| f64::from(solution.canvas.magnification(m))).fold(1.0, f64::max);
+    let area = solution.canvas.bounds.area() as f64 * scale.factor[0] * scale.factor[1];
+    let wanted = if nearest > WORTH_REFINING { nearest } else { 1.0 };
+    wanted.min(LARGEST_SCALE).min((MOST_PIXELS / area).sqrt().max(1.0))
+}
+
+impl<'a> Baked<'a> {
+    /// Bakes the atlas from the clip's own frames, weighted by the finished masks.
+    pub(super) fn new(
+        full: &FullSize,
+        solution: &'a Solution,
+        inverses: &'a Inverses,
+        masks: &Masks,
+        sharpenings: usize,
+    ) -> Result<Self> {
+        let scale = Scale::between(full.size(), masks.size());
+        let finer = atlas_scale(solution, scale);
+        let on_canvas = Scale { factor: scale.factor.map(|f| f * finer) };
+        let mut fine = solution.finer(on_canvas, scale, full.ceiling())?;
+        let visible = |t: usize| masks.read(t).map(|m| m.map(|v| f32::from(*v) / 255.0));
+        if on_canvas != Scale::ONE {
+            fine.mean_atlas(full, Some(&visible))?;
+            if fine.shutter == 0.0 {
+                for _ in 0..sharpenings {
+                    fine.sharpen(full, Some(&visible))?;
+                }
+            }
+        }
+        let first = [fine.canvas.bounds.x0, fine.canvas.bounds.y0].map(f64::from);
+        let placement = Placement {
+            // Fine canvas pixels are `finer` times finer than full-size reference pixels.
+            origin: Scale { factor: [finer; 2] }.to_coarse(first),
+            scale: finer,
+            size: [fine.atlas.width(), fine.atlas.height()],
+        };
+        let decode = |v: f32| full.encoding.from_display(v / 255.0);
+        let picture =
+            fine.atlas.zip(&fine.canvas.coverage, |a, k| [decode(a[0]), decode(a[1]), decode(a[2]), k]);
+        Ok(Self {
+            solution,
+            inverses,
+            scale,
+            encoding: full.encoding,
+            surface: Surface { placement, picture },
+        })
+    }
+
+    /// Sizes of the map's and the light's grids.
+    pub(super) fn grids(&self, full: (usize, usize)) -> crate::store::Grid {
+        crate::store::Grid { map: self.map_nodes(full), light: self.solution.light.nodes(0).size() }
+    }
+
+    fn map_nodes(&self, full: (usize, usize)) -> (usize, usize) {
+        let [sx, sy] = map_step(self.scale);
+        let nodes = |n: usize, step: f64| ((n - 1) as f64 / step).ceil() as usize + 1;
+        (nodes(full.0, sx), nodes(full.1, sy))
+    }
+
+    /// One frame of the region.
+    pub(super) fn layer(&self, t: usize, full: (usize, usize), mask: Image<u8>) -> Layer {
+        let (w, h) = self.map_nodes(full);
+        let step = map_step(self.scale);
+        let far = [-1e4f32; 2];
+        let map = match self.inverses.get(t) {
+            None => Image::new(w, h, far),
+            Some(inverse) => Image::from_fn(w, h, |i, j| {
+                let p = self.scale.to_coarse([i as f64 * step[0], j as f64 * step[1]]);
+                let u = self.solution.canvas.to_reference(inverse.at(p.map(|v| v as f32)));
+                self.scale.to_fine(u.map(f64::from)).map(|v| v as f32)
+            }),
+        };
+        Layer { map, mask, light: self.light(t) }
+    }
+
+    /// The gain in the host's own values. A gain of display-encoded values is no single gain of linear ones; what is
+    /// stored is right at the region's mean colour.
+    fn light(&self, t: usize) -> Image<Rgba> {
+        let nodes = self.solution.light.nodes(t);
+        if self.encoding == Encoding::Display {
+            return nodes.clone();
+        }
+        let mut sum = [0.0f32; 4];
+        for (a, k) in self.solution.atlas.pixels().iter().zip(self.solution.canvas.coverage.pixels()) {
+            (0..3).for_each(|c| sum[c] += a[c] / 255.0 * k);
+            sum[3] += k;
+        }
+        let mean = [0, 1, 2].map(|c| (sum[c] / sum[3].max(1.0)).max(0.05));
+        let decode = |v: f32| self.encoding.from_display(v);
+        nodes.map(|g| {
+            let gain = |c: usize| decode(mean[c] * g[c]) / decode(mean[c]);
+            [gain(0), gain(1), gain(2), 1.0]
+        })
+    }
+}
+
+/// Full-size pixels between nodes of the stored map.
+pub(super) fn map_step(scale: Scale) -> [f64; 2] {
+    scale.factor.map(|f| f * Inverse::STEP as f64)
+}
+
+/// Judges a frame from what its finished mask leaves visible.
+///
+/// Confidence is low where little of the surface shows or what shows fits worse than in the rest of the clip.
+pub(super) fn confidence(quality: &mut [Quality], bridged: &[bool]) {
+    let mut psnr: Vec<f32> = quality.iter().map(|q| q.psnr).filter(|p| *p > 0.0).collect();
+    psnr.sort_by(f32::total_cmp);
+    let usual = psnr.get(psnr.len() / 2).copied().unwrap_or(0.0);
+    for (q, &bridged) in quality.iter_mut().zip(bridged) {
+        let shown = (q.visible / 0.25).min(1.0);
+        let fits = 10f32.powf(-(usual - q.psnr - 1.0).max(0.0) / 10.0);
+        q.confidence = if bridged || q.psnr <= 0.0 { 0.0 } else { shown * fits };
+    }
+}

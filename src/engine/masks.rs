@@ -1,0 +1,114 @@
+//! Soft masks of one region, all frames, on disk: written once in frame order, read in any.
+
+use crate::atlas::Quality;
+use crate::clip::Footage;
+use crate::error::{Error, Result};
+use crate::frame::{Image, Rect};
+use crate::mask::{Cut, Visibility};
+use crate::matte::Matting;
+use crate::progress::Progress;
+use crate::track::in_order;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Masks at working size, one byte a pixel.
+#[derive(Debug)]
+pub(super) struct Masks {
+    path: PathBuf,
+    size: (usize, usize),
+}
+
+/// Shares from which a pixel counts as purely the surface when the fit is judged.
+const CLEAR: f32 = 0.99;
+
+impl Masks {
+    /// Opens what an earlier run finished.
+    pub(super) fn open(path: &Path, size: (usize, usize), frames: usize) -> Option<Self> {
+        let length = std::fs::metadata(path).ok()?.len();
+        (length == (size.0 * size.1 * frames) as u64).then(|| Self { path: path.to_path_buf(), size })
+    }
+
+    /// Cuts and mattes every frame; also says how well each is explained (confidence not yet judged).
+    pub(super) fn make(
+        path: &Path,
+        footage: &dyn Footage,
+        visibility: &Visibility,
+        matting: &dyn Matting,
+        progress: &Progress,
+        done_before: usize,
+    ) -> Result<(Self, Vec<Quality>)> {
+        let size = footage.size();
+        let mut quality = Vec::with_capacity(footage.len());
+        let all: Vec<usize> = (0..footage.len()).collect();
+        let one = |t: usize| {
+            progress.check()?;
+            let nothing = Quality { confidence: 0.0, visible: 0.0, psnr: 0.0 };
+            let Some(cut) = visibility.cut(footage, t)? else {
+                return Ok((Image::new(size.0, size.1, 0), nothing));
+            };
+            let share = matting.matte(&cut);
+            Ok((placed(&cut, &share, visibility, size), judged(&cut, &share)))
+        };
+        crate::frame::io::write_atomic(path, |file| {
+            in_order(&all, one, |t, (mask, q): (Image<u8>, Quality)| {
+                file.write_all(mask.pixels()).map_err(Error::io("write", path))?;
+                quality.push(q);
+                progress.step(done_before + t + 1)
+            })
+        })?;
+        Ok((Self { path: path.to_path_buf(), size }, quality))
+    }
+
+    /// Working size.
+    pub(super) fn size(&self) -> (usize, usize) {
+        self.size
+    }
+
+    /// One frame's mask.
+    pub(super) fn read(&self, t: usize) -> Result<Image<u8>> {
+        use std::io::{Read, Seek, SeekFrom};
+        let mut bytes = vec![0; self.size.0 * self.size.1];
+        let mut file = std::fs::File::open(&self.path).map_err(Error::io("read", &self.path))?;
+        file.seek(SeekFrom::Start((t * bytes.len()) as u64)).map_err(Error::io("read", &self.path))?;
+        file.read_exact(&mut bytes).map_err(Error::io("read", &self.path))?;
+        Ok(Image::from_vec(self.size.0, self.size.1, bytes))
+    }
+}
+
+/// The share on the whole frame, 0 where the map does not reach.
+fn placed(cut: &Cut, share: &Image<f32>, visibility: &Visibility, size: (usize, usize)) -> Image<u8> {
+    let Rect { x0, y0, .. } = cut.predicted.part;
+    let (w, h) = visibility.canvas_size();
+    let mut mask = Image::new(size.0, size.1, 0u8);
+    for y in 0..share.height() {
+        for (x, v) in share.row(y).iter().enumerate() {
+            let u = cut.predicted.at[(x, y)];
+            if u[0] > -1.0 && u[1] > -1.0 && u[0] < w as f32 && u[1] < h as f32 {
+                mask[(x + x0 as usize, y + y0 as usize)] = (v * 255.0).round() as u8;
+            }
+        }
+    }
+    mask
+}
+
+/// How much shows, and how well light × atlas explains it.
+fn judged(cut: &Cut, share: &Image<f32>) -> Quality {
+    let (mut shown, mut area, mut error, mut clear) = (0.0f64, 0.0f64, 0.0f64, 0.0f64);
+    for y in 0..share.height() {
+        for x in 0..share.width() {
+            let (v, k) = (share[(x, y)], cut.predicted.coverage[(x, y)]);
+            if k < 0.5 {
+                continue;
+            }
+            area += 1.0;
+            shown += f64::from(v);
+            if v >= CLEAR {
+                let (c, b) = (cut.frame[(x, y)], cut.predicted.surface[(x, y)]);
+                error += (0..3).map(|i| f64::from((c[i] - b[i]) / 255.0).powi(2)).sum::<f64>() / 3.0;
+                clear += 1.0;
+            }
+        }
+    }
+    let psnr = if clear > 0.0 { (-10.0 * (error / clear).max(1e-10).log10()) as f32 } else { 0.0 };
+    Quality { confidence: 0.0, visible: if area > 0.0 { (shown / area) as f32 } else { 0.0 }, psnr }
+}
