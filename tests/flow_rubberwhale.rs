@@ -35,7 +35,8 @@ fn read_flo(path: &Path) -> Image<Vec2> {
 
 /// Mean end-point error over the pixels whose flow is known.
 fn mean_error(flow: &Image<Vec2>, truth: &Image<Vec2>) -> f64 {
-    let known = flow.pixels().iter().zip(truth.pixels()).filter(|(_, t)| t[0].abs() < 1e9 && t[1].abs() < 1e9);
+    let known =
+        flow.pixels().iter().zip(truth.pixels()).filter(|(_, t)| t[0].abs() < 1e9 && t[1].abs() < 1e9);
     let (sum, n) = known.fold((0.0, 0usize), |(sum, n), (f, t)| {
         (sum + f64::from(f[0] - t[0]).hypot(f64::from(f[1] - t[1])), n + 1)
     });

@@ -78,7 +78,10 @@ impl Dis {
         }
         let r = &self.refinement;
         if [r.alpha, r.gamma, r.delta].iter().any(|w| !w.is_finite() || *w < 0.0) {
-            return Err(Error::setting("refinement", "alpha, gamma and delta must be finite and not negative"));
+            return Err(Error::setting(
+                "refinement",
+                "alpha, gamma and delta must be finite and not negative",
+            ));
         }
         if !(r.omega > 0.0 && r.omega < 2.0) {
             return Err(Error::setting("omega", "must lie between 0 and 2"));

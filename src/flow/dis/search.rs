@@ -199,12 +199,20 @@ impl<const N: usize> Patch<'_, N> {
             let far = (u - start.u).abs().max((v - start.v).abs()) > N as f32;
             // Written so that what is not a number ends the descent too.
             let better = r.cost < best.cost;
-            if far || !better {
+            if far || !better || !self.sees_picture(u, v) {
                 break;
             }
             best = Match { u, v, cost: r.cost };
         }
         best
+    }
+
+    /// Whether the patch still overlaps the other picture: the margin's even grey can resemble it better than the
+    /// picture does, and would draw it out for good.
+    #[inline(always)]
+    fn sees_picture(&self, u: f32, v: f32) -> bool {
+        let (x, y, n) = (self.x as f32 + u, self.y as f32 + v, N as f32);
+        x > -n && y > -n && x < self.pair.to.width as f32 && y < self.pair.to.height as f32
     }
 
     /// The patch's own pixels.

@@ -80,9 +80,7 @@ impl<const P: usize> Checker<P> {
     }
 
     /// Both colours cut into the same bands of rows: first row, cells of colour 0, cells of colour 1.
-    pub(super) fn bands_mut(
-        &mut self,
-    ) -> impl IndexedParallelIterator<Item = (usize, [&mut [f32]; 2])> {
+    pub(super) fn bands_mut(&mut self) -> impl IndexedParallelIterator<Item = (usize, [&mut [f32]; 2])> {
         let (row, height) = (P * self.stride, self.height);
         let [a, b] = &mut self.colours;
         let [a, b] = [a, b].map(|c| c[row..row * (height + 1)].par_chunks_mut(row * BAND));

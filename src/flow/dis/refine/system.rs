@@ -111,7 +111,14 @@ impl NullaryFnOnce for Data<'_> {
         for (colour, cells) in self.cells.into_iter().enumerate() {
             for (i, cells) in cells.chunks_exact_mut(5 * stride).enumerate() {
                 let at = (colour, self.first + i);
-                data(self.terms, self.unknowns, self.edges, (self.config.delta, self.config.gamma), at, cells);
+                data(
+                    self.terms,
+                    self.unknowns,
+                    self.edges,
+                    (self.config.delta, self.config.gamma),
+                    at,
+                    cells,
+                );
             }
         }
     }
