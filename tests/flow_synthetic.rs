@@ -1,5 +1,8 @@
 //! Flow of pictures whose motion is known exactly, and the promises flow makes about any pictures at all.
 
+// A test fails by panicking, and prints the figures it measured.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
 use proptest::prelude::*;
 use rna::Error;
 use rna::flow::{Dis, OpticalFlow, Refinement, consistency};

@@ -276,10 +276,10 @@ impl<const N: usize> Patch<'_, N> {
         let window = Window::<N>::new(self.pair.to, self.x as f32 + u, self.y as f32 + v);
         let (mut s, mut ss, mut bx, mut by) = ([0.0; N], [0.0; N], [0.0; N], [0.0; N]);
         let mut upper = window.line(0);
-        for j in 0..N {
+        for (j, values) in values.iter().enumerate() {
             let lower = window.line(j + 1);
             for i in 0..N {
-                let d = upper[i] + window.fy * (lower[i] - upper[i]) - values[j][i];
+                let d = upper[i] + window.fy * (lower[i] - upper[i]) - values[i];
                 s[i] += d;
                 ss[i] += d * d;
                 bx[i] += d * slopes.gx[j][i];
