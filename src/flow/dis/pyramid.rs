@@ -24,8 +24,9 @@ pub(super) fn build(image: &Image<f32>, coarsest: usize) -> Vec<Plane> {
 }
 
 /// How many times a picture of this size can be halved before patches of `patch` pixels no longer fit well: the short
-/// side must hold one, the long side about three.
+/// side must hold one, the long side about three. Below 8×24 pixels nothing is left of the picture for any patch.
 pub(super) fn coarsest(width: usize, height: usize, patch: usize) -> usize {
+    let patch = patch.max(8);
     let (mut short, mut long) = (width.min(height), width.max(height));
     let mut scale = 0;
     while short / 2 >= patch && long / 2 >= 3 * patch {

@@ -118,17 +118,21 @@ impl<const N: usize, const FORWARD: bool> NullaryFnOnce for Sweep<'_, N, FORWARD
                 false if k + columns < count => Some(self.found[k + columns]),
                 false => self.before.get(global + columns).copied(),
             };
-            let patch = Patch::<N>::new(self.pair, self.grid.xs[column], self.grid.ys[row]);
-            self.found[k] = patch.improve(self.pair.to, self.found[k], [beside, across], self.iterations);
+            let patch = Patch::<N> { pair: self.pair, x: self.grid.xs[column], y: self.grid.ys[row] };
+            self.found[k] = patch.improve(self.found[k], [beside, across], self.iterations);
         }
     }
 }
 
-/// A patch of the first picture and what its descent needs.
-struct Patch<const N: usize> {
-    x: f32,
-    y: f32,
-    values: [[f32; N]; N],
+/// A patch of the first picture.
+struct Patch<'a, const N: usize> {
+    pair: Pair<'a>,
+    x: usize,
+    y: usize,
+}
+
+/// What the descent of a patch needs, made only for patches that descend.
+struct Slopes<const N: usize> {
     gx: [[f32; N]; N],
     gy: [[f32; N]; N],
     /// Means of the two gradients.
@@ -145,19 +149,91 @@ struct Residual {
     by: f32,
 }
 
-impl<const N: usize> Patch<N> {
+impl<const N: usize> Patch<'_, N> {
     const COUNT: f32 = (N * N) as f32;
 
+    /// The best of `own` and its neighbours' displacements, then improved by descent.
     #[inline(always)]
-    fn new(pair: Pair, x: usize, y: usize) -> Self {
-        let (mut values, mut gx, mut gy) = ([[0.0; N]; N], [[0.0; N]; N], [[0.0; N]; N]);
+    fn improve(&self, own: Match, offers: [Option<Match>; 2], iterations: usize) -> Match {
+        let new = own.cost == f32::INFINITY;
+        let differs = |offer: &Match, from: &Match| {
+            (offer.u - from.u).abs() >= SAME || (offer.v - from.v).abs() >= SAME
+        };
+        // Without a new displacement the last sweep's descent ended here already.
+        if !new && !offers.iter().flatten().any(|offer| differs(offer, &own)) {
+            return own;
+        }
+        let values = self.values();
+        let mut best = own;
+        let mut changed = new;
+        if new {
+            best.cost = self.cost(&values, own.u, own.v);
+        }
+        for offer in offers.into_iter().flatten() {
+            if differs(&offer, &best) {
+                let cost = self.cost(&values, offer.u, offer.v);
+                if cost < best.cost {
+                    best = Match { cost, ..offer };
+                    changed = true;
+                }
+            }
+        }
+        if changed { self.descend(&values, best, iterations) } else { best }
+    }
+
+    /// Gauss–Newton steps as long as they lower the residual.
+    #[inline(always)]
+    fn descend(&self, values: &[[f32; N]; N], start: Match, iterations: usize) -> Match {
+        let slopes = self.slopes();
+        let mut best = start;
+        let mut r = self.residual(values, &slopes, start.u, start.v);
+        for _ in 0..iterations {
+            let [xx, xy, yy] = slopes.inverse;
+            let (du, dv) = (xx * r.bx + xy * r.by, xy * r.bx + yy * r.by);
+            if du * du + dv * dv < SHORT_STEP * SHORT_STEP {
+                break;
+            }
+            let (u, v) = (best.u - du, best.v - dv);
+            r = self.residual(values, &slopes, u, v);
+            // A patch that left its own neighbourhood has lost its surface (Kroeger et al., section 2.1).
+            let far = (u - start.u).abs().max((v - start.v).abs()) > N as f32;
+            // Written so that what is not a number ends the descent too.
+            let better = r.cost < best.cost;
+            if far || !better || !self.sees_picture(u, v) {
+                break;
+            }
+            best = Match { u, v, cost: r.cost };
+        }
+        best
+    }
+
+    /// Whether the patch still overlaps the other picture: the margin's even grey can resemble it better than the
+    /// picture does, and would draw it out for good.
+    #[inline(always)]
+    fn sees_picture(&self, u: f32, v: f32) -> bool {
+        let (x, y, n) = (self.x as f32 + u, self.y as f32 + v, N as f32);
+        x > -n && y > -n && x < self.pair.to.width as f32 && y < self.pair.to.height as f32
+    }
+
+    /// The patch's own pixels.
+    #[inline(always)]
+    fn values(&self) -> [[f32; N]; N] {
+        let mut values = [[0.0; N]; N];
+        for (j, line) in values.iter_mut().enumerate() {
+            line.copy_from_slice(&self.pair.from.padded_row(self.y + j, 0)[PAD + self.x..][..N]);
+        }
+        values
+    }
+
+    #[inline(always)]
+    fn slopes(&self) -> Slopes<N> {
+        let (mut gx, mut gy) = ([[0.0; N]; N], [[0.0; N]; N]);
         let (mut sx, mut sy) = ([0.0; N], [0.0; N]);
         let (mut xx, mut xy, mut yy) = ([0.0; N], [0.0; N], [0.0; N]);
         for j in 0..N {
-            let start = (y + j) * pair.from.width + x;
-            values[j].copy_from_slice(&pair.from.padded_row(y + j, 0)[PAD + x..][..N]);
-            gx[j].copy_from_slice(&pair.gx[start..start + N]);
-            gy[j].copy_from_slice(&pair.gy[start..start + N]);
+            let start = (self.y + j) * self.pair.from.width + self.x;
+            gx[j].copy_from_slice(&self.pair.gx[start..start + N]);
+            gy[j].copy_from_slice(&self.pair.gy[start..start + N]);
             for i in 0..N {
                 let (a, b) = (gx[j][i], gy[j][i]);
                 sx[i] += a;
@@ -172,80 +248,50 @@ impl<const N: usize> Patch<N> {
         let xx = sum(xx) - Self::COUNT * mean[0] * mean[0];
         let xy = sum(xy) - Self::COUNT * mean[0] * mean[1];
         let yy = sum(yy) - Self::COUNT * mean[1] * mean[1];
-        Self { x: x as f32, y: y as f32, values, gx, gy, mean, inverse: inverse(xx, xy, yy, Self::COUNT) }
+        Slopes { gx, gy, mean, inverse: inverse(xx, xy, yy, Self::COUNT) }
     }
 
-    /// The best of `own` and its neighbours' displacements, then improved by descent.
+    /// Squared residual at a displacement, mean brightness removed on both sides.
     #[inline(always)]
-    fn improve(&self, to: &Plane, own: Match, offers: [Option<Match>; 2], iterations: usize) -> Match {
-        let mut best = own;
-        let mut residual = None;
-        if own.cost == f32::INFINITY {
-            let r = self.residual(to, own.u, own.v);
-            best.cost = r.cost;
-            residual = Some(r);
-        }
-        for offer in offers.into_iter().flatten() {
-            if (offer.u - best.u).abs() < SAME && (offer.v - best.v).abs() < SAME {
-                continue;
-            }
-            let r = self.residual(to, offer.u, offer.v);
-            if r.cost < best.cost {
-                best = Match { cost: r.cost, ..offer };
-                residual = Some(r);
-            }
-        }
-        // Without a new displacement the last sweep's descent ended here already.
-        match residual {
-            Some(r) => self.descend(to, best, r, iterations),
-            None => best,
-        }
-    }
-
-    /// Gauss–Newton steps as long as they lower the residual.
-    #[inline(always)]
-    fn descend(&self, to: &Plane, start: Match, mut r: Residual, iterations: usize) -> Match {
-        let mut best = start;
-        for _ in 0..iterations {
-            let [xx, xy, yy] = self.inverse;
-            let (du, dv) = (xx * r.bx + xy * r.by, xy * r.bx + yy * r.by);
-            if du * du + dv * dv < SHORT_STEP * SHORT_STEP {
-                break;
-            }
-            let (u, v) = (best.u - du, best.v - dv);
-            r = self.residual(to, u, v);
-            // A patch that left its own neighbourhood has lost its surface (Kroeger et al., section 2.1).
-            let far = (u - start.u).abs().max((v - start.v).abs()) > N as f32;
-            if far || r.cost.partial_cmp(&best.cost) != Some(std::cmp::Ordering::Less) {
-                break;
-            }
-            best = Match { u, v, cost: r.cost };
-        }
-        best
-    }
-
-    /// Compares with the other picture at a displacement, mean brightness removed on both sides.
-    #[inline(always)]
-    fn residual(&self, to: &Plane, u: f32, v: f32) -> Residual {
-        let window = Window::<N>::new(to, self.x + u, self.y + v);
-        let (mut s, mut ss, mut bx, mut by) = ([0.0; N], [0.0; N], [0.0; N], [0.0; N]);
+    fn cost(&self, values: &[[f32; N]; N], u: f32, v: f32) -> f32 {
+        let window = Window::<N>::new(self.pair.to, self.x as f32 + u, self.y as f32 + v);
+        let (mut s, mut ss) = ([0.0; N], [0.0; N]);
         let mut upper = window.line(0);
-        for j in 0..N {
+        for (j, values) in values.iter().enumerate() {
             let lower = window.line(j + 1);
             for i in 0..N {
-                let d = upper[i] + window.fy * (lower[i] - upper[i]) - self.values[j][i];
+                let d = upper[i] + window.fy * (lower[i] - upper[i]) - values[i];
                 s[i] += d;
                 ss[i] += d * d;
-                bx[i] += d * self.gx[j][i];
-                by[i] += d * self.gy[j][i];
+            }
+            upper = lower;
+        }
+        let s = sum(s);
+        sum(ss) - s * s / Self::COUNT
+    }
+
+    /// [`Patch::cost`] with what a Gauss–Newton step needs.
+    #[inline(always)]
+    fn residual(&self, values: &[[f32; N]; N], slopes: &Slopes<N>, u: f32, v: f32) -> Residual {
+        let window = Window::<N>::new(self.pair.to, self.x as f32 + u, self.y as f32 + v);
+        let (mut s, mut ss, mut bx, mut by) = ([0.0; N], [0.0; N], [0.0; N], [0.0; N]);
+        let mut upper = window.line(0);
+        for (j, values) in values.iter().enumerate() {
+            let lower = window.line(j + 1);
+            for i in 0..N {
+                let d = upper[i] + window.fy * (lower[i] - upper[i]) - values[i];
+                s[i] += d;
+                ss[i] += d * d;
+                bx[i] += d * slopes.gx[j][i];
+                by[i] += d * slopes.gy[j][i];
             }
             upper = lower;
         }
         let s = sum(s);
         Residual {
             cost: sum(ss) - s * s / Self::COUNT,
-            bx: sum(bx) - s * self.mean[0],
-            by: sum(by) - s * self.mean[1],
+            bx: sum(bx) - s * slopes.mean[0],
+            by: sum(by) - s * slopes.mean[1],
         }
     }
 }
