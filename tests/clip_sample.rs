@@ -28,8 +28,12 @@ fn difference(a: &Image<[f32; 4]>, b: &Image<[f32; 4]>, weight: &Image<f32>) -> 
 #[test]
 fn truth_explains_every_frame() {
     let options = SceneOptions { noise: 0.0, cloth: 1.0, frames: 8, ..SceneOptions::default() };
+    let start = std::time::Instant::now();
     let scene = Scene::new(options);
+    println!("painted in {:.1?}", start.elapsed());
+    let start = std::time::Instant::now();
     let reference = scene.frame(scene.roi().reference_frame);
+    println!("rendered in {:.1?}", start.elapsed());
     let (mut still, mut unlit) = (0.0f32, 0.0f32);
     for i in 0..8 {
         let (frame, truth) = (scene.frame(i), scene.truth(i));
@@ -45,6 +49,7 @@ fn truth_explains_every_frame() {
         let (error, count) = difference(&predict(true, true), &frame, &shown);
         assert!(count > 20_000, "frame {i}: {count} pixels of the region show");
         assert!(error < 2.5, "frame {i}: {error} levels");
+        println!("frame {i}: {error:.2} levels off, {count} pixels");
         still = still.max(difference(&predict(false, true), &frame, &shown).0);
         unlit = unlit.max(difference(&predict(true, false), &frame, &shown).0);
     }
