@@ -20,7 +20,7 @@ use super::{Clip, ClipInfo, no_such_frame};
 use crate::error::Result;
 use crate::frame::{Channels, Depth, Encoding, Image, Rgba, Vec2, bilinear_or, cubic};
 use crate::roi::{Roi, coverage};
-use motion::Motion;
+use motion::{Moment, Motion};
 use occluder::Front;
 use plane::Plane;
 use random::Random;
@@ -29,8 +29,6 @@ use shapes::{Color, blend};
 
 /// Texels to a reference pixel, a side: fine enough that the resampling of the texture is not seen.
 const FINE: usize = 2;
-/// How much of the camera's move the landscape shows; it is farther away than the board.
-const PARALLAX: f64 = 0.55;
 
 /// What the scene is to be.
 #[derive(Debug, Clone, PartialEq)]
@@ -162,10 +160,11 @@ impl Scene {
     /// If the scene has no such frame.
     pub fn truth(&self, index: usize) -> Truth {
         let t = self.time(index);
-        let map = self.image(|x, y| self.map(x, y, t).map(|v| v as f32));
-        let light = self.image(|x, y| self.motion.gain(self.plane.normalised(self.map(x, y, t)), t));
+        let moment = self.motion.at(t);
+        let map = self.image(|x, y| self.map(x, y, &moment).map(|v| v as f32));
+        let light = self.image(|x, y| moment.gain(self.plane.normalised(self.map(x, y, &moment))));
         let visible = self.image(|x, y| 1.0 - self.front(x, y, t).1);
-        let inside = self.image(|x, y| self.inside(self.map(x, y, t)));
+        let inside = self.image(|x, y| self.inside(self.map(x, y, &moment)));
         Truth { map, visible, light, inside, edited: self.render(index, true) }
     }
 
@@ -182,8 +181,8 @@ impl Scene {
     }
 
     /// Frame pixel to reference pixel.
-    fn map(&self, x: f64, y: f64, t: f64) -> [f64; 2] {
-        self.plane.pixels(self.motion.to_reference(self.plane.normalised([x, y]), t))
+    fn map(&self, x: f64, y: f64, moment: &Moment) -> [f64; 2] {
+        self.plane.pixels(moment.to_reference(self.plane.normalised([x, y])))
     }
 
     /// Coverage of the region at a position on the reference frame.
@@ -198,10 +197,11 @@ impl Scene {
 
     fn render(&self, index: usize, edited: bool) -> Image<Rgba> {
         let t = self.time(index);
-        let mut frame = self.image(|x, y| {
-            let at = self.map(x, y, t);
-            let gain = self.motion.gain(self.plane.normalised(at), t);
-            let mut color = self.surface(x, y, t);
+        let moment = self.motion.at(t);
+        let frame = self.image(|x, y| {
+            let at = self.map(x, y, &moment);
+            let gain = moment.gain(self.plane.normalised(at));
+            let mut color = self.surface(x, y, &moment);
             color = [0, 1, 2].map(|c| color[c] * gain[c]);
             if edited {
                 let inside = self.inside(at);
@@ -213,18 +213,18 @@ impl Scene {
             let (front, alpha) = self.front(x, y, t);
             blend(color, front, alpha)
         });
-        self.expose(&mut frame, index)
+        self.expose(&frame, index)
     }
 
     /// The board and what is behind it, unlit, averaged over a pixel.
-    fn surface(&self, x: f64, y: f64, t: f64) -> Color {
+    fn surface(&self, x: f64, y: f64, moment: &Moment) -> Color {
         let mut sum = [0.0; 3];
         for (dx, dy) in [(-0.25, -0.25), (0.25, -0.25), (-0.25, 0.25), (0.25, 0.25)] {
-            let at = self.map(x + dx, y + dy, t);
+            let at = self.map(x + dx, y + dy, moment);
             let texel = [0, 1].map(|i| ((at[i] - self.board_at[i]) * FINE as f64) as f32);
-            let [r, g, b, a] = bilinear_or_cubic(&self.board, texel);
+            let [r, g, b, a] = board_texel(&self.board, texel);
             let color = if a < 1.0 {
-                let far = self.motion.camera(self.plane.normalised([x + dx, y + dy]), t, PARALLAX);
+                let far = moment.behind(self.plane.normalised([x + dx, y + dy]));
                 blend(self.plane.landscape_at(&self.landscape, far), [r, g, b], a)
             } else {
                 [r, g, b]
@@ -235,7 +235,7 @@ impl Scene {
     }
 
     /// Noise and 8 bits; the noise of a frame is the same whether it is edited or not.
-    fn expose(&self, frame: &mut Image<Color>, index: usize) -> Image<Rgba> {
+    fn expose(&self, frame: &Image<Color>, index: usize) -> Image<Rgba> {
         let random = &mut Random::new(self.options.seed, 1000 + index as u64);
         frame.map(|color| {
             let [r, g, b] = color.map(|v| {
@@ -262,7 +262,7 @@ impl Clip for Scene {
 }
 
 /// The board by cubic sampling; nothing outside it.
-fn bilinear_or_cubic(board: &Image<Rgba>, [x, y]: Vec2) -> Rgba {
+fn board_texel(board: &Image<Rgba>, [x, y]: Vec2) -> Rgba {
     let (w, h) = board.size();
     if x > 0.0 && y > 0.0 && x < (w - 1) as f32 && y < (h - 1) as f32 {
         let mut p = cubic(board, [x, y]);

@@ -6,6 +6,9 @@
 use super::random::Random;
 use std::f64::consts::TAU;
 
+/// How much of the camera's move the landscape shows.
+const PARALLAX: f64 = 0.55;
+
 /// A sum of a few slow waves.
 #[derive(Debug, Clone)]
 struct Walk([[f64; 3]; 3]);
@@ -69,46 +72,97 @@ impl Motion {
         Motion { pan, zoom, roll, tilt, waves, lamps, light, reference: 0.0 }
     }
 
-    /// Where the point seen at `p` at time `t` is seen at the reference time, if it lies on the surface.
-    pub(super) fn to_reference(&self, p: [f64; 2], t: f64) -> [f64; 2] {
-        let q = self.camera(p, t, 1.0);
-        let (now, then) = (self.bend(q, t), self.bend(q, self.reference));
-        [q[0] + now[0] - then[0], q[1] + now[1] - then[1]]
+    /// The scene at a time; everything that does not depend on the pixel is worked out once.
+    pub(super) fn at(&self, t: f64) -> Moment {
+        let then = self.reference;
+        let waves = self.waves.map(|[dx, dy, fx, fy, speed, phase]| {
+            [dx, dy, fx, fy, TAU * speed * t + phase, TAU * speed * then + phase]
+        });
+        let lamps = self.lamps.map(|[all, along, down, phase]| {
+            let at = |t: f64| {
+                [
+                    all * (TAU * 0.8 * t + phase).sin(),
+                    along * (TAU * 0.55 * t + 2.0 * phase).sin(),
+                    down * (TAU * 0.7 * t + 3.0 * phase).cos(),
+                ]
+            };
+            let (now, then) = (at(t), at(then));
+            [0, 1, 2].map(|i| now[i] - then[i])
+        });
+        let still = self.waves.iter().all(|w| w[0] == 0.0 && w[1] == 0.0);
+        Moment {
+            near: self.camera(t, 1.0),
+            far: self.camera(t, PARALLAX),
+            waves,
+            still,
+            lamps,
+            light: self.light,
+        }
     }
 
-    /// The camera's move alone; `share` below 1 for what is farther away.
-    pub(super) fn camera(&self, [x, y]: [f64; 2], t: f64, share: f64) -> [f64; 2] {
+    /// The camera's move since the reference time, `share` of it.
+    fn camera(&self, t: f64, share: f64) -> Camera {
         let since = |walk: &Walk| share * (walk.at(t) - walk.at(self.reference));
         let zoom = since(&self.zoom).exp();
         let (sin, cos) = since(&self.roll).sin_cos();
-        let depth = 1.0 + since(&self.tilt[0]) * x + since(&self.tilt[1]) * y;
-        let turned = [cos * x - sin * y, sin * x + cos * y];
-        [0, 1].map(|i| (zoom * turned[i] + since(&self.pan[i])) / depth)
-    }
-
-    fn bend(&self, [x, y]: [f64; 2], t: f64) -> [f64; 2] {
-        let mut d = [0.0; 2];
-        for [dx, dy, fx, fy, speed, phase] in self.waves {
-            let at = TAU * speed * t + phase;
-            d[0] += dx * (fx * x + fy * y + at).sin();
-            d[1] += dy * (fy * x - fx * y + 1.3 * at).sin();
+        Camera {
+            turn: [zoom * cos, zoom * sin],
+            pan: [since(&self.pan[0]), since(&self.pan[1])],
+            tilt: [since(&self.tilt[0]), since(&self.tilt[1])],
         }
-        d
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Camera {
+    turn: [f64; 2],
+    pan: [f64; 2],
+    tilt: [f64; 2],
+}
+
+impl Camera {
+    fn apply(&self, [x, y]: [f64; 2]) -> [f64; 2] {
+        let [cos, sin] = self.turn;
+        let depth = 1.0 + self.tilt[0] * x + self.tilt[1] * y;
+        [(cos * x - sin * y + self.pan[0]) / depth, (sin * x + cos * y + self.pan[1]) / depth]
+    }
+}
+
+/// The scene's motion and light at one time.
+#[derive(Debug, Clone)]
+pub(super) struct Moment {
+    near: Camera,
+    far: Camera,
+    waves: [[f64; 6]; 3],
+    still: bool,
+    lamps: [[f64; 3]; 4],
+    light: f64,
+}
+
+impl Moment {
+    /// Where the point seen at `p` is seen at the reference time, if it lies on the surface.
+    pub(super) fn to_reference(&self, p: [f64; 2]) -> [f64; 2] {
+        let [x, y] = self.near.apply(p);
+        let mut q = [x, y];
+        if !self.still {
+            for [dx, dy, fx, fy, now, then] in self.waves {
+                let (u, v) = (fx * x + fy * y, fy * x - fx * y);
+                q[0] += dx * ((u + now).sin() - (u + then).sin());
+                q[1] += dy * ((v + 1.3 * now).sin() - (v + 1.3 * then).sin());
+            }
+        }
+        q
     }
 
-    /// Gain of each channel at a point of the reference frame at time `t`: between `exp(−light)` and `exp(light)`.
-    pub(super) fn gain(&self, p: [f64; 2], t: f64) -> [f32; 3] {
-        let common = self.lamp(0, p, t);
-        [1, 2, 3].map(|c| (self.light * (common + self.lamp(c, p, t)).tanh()).exp() as f32)
+    /// The same for the landscape, which is farther away.
+    pub(super) fn behind(&self, p: [f64; 2]) -> [f64; 2] {
+        self.far.apply(p)
     }
 
-    fn lamp(&self, i: usize, [x, y]: [f64; 2], t: f64) -> f64 {
-        let [all, along, down, phase] = self.lamps[i];
-        let at = |t: f64| {
-            all * (TAU * 0.8 * t + phase).sin()
-                + along * x * (TAU * 0.55 * t + 2.0 * phase).sin()
-                + down * y * (TAU * 0.7 * t + 3.0 * phase).cos()
-        };
-        at(t) - at(self.reference)
+    /// Gain of each channel at a point of the reference frame: between `exp(−light)` and `exp(light)`.
+    pub(super) fn gain(&self, [x, y]: [f64; 2]) -> [f32; 3] {
+        let lamp = |i: usize| self.lamps[i][0] + self.lamps[i][1] * x + self.lamps[i][2] * y;
+        let common = lamp(0);
+        [1, 2, 3].map(|c| (self.light * (common + lamp(c)).tanh()).exp() as f32)
     }
 }

@@ -53,6 +53,9 @@ impl Front {
         let lean = 0.10 * (TAU * 1.1 * t + self.phase[1]).sin();
         let d = [p[0] - centre[0], p[1] - centre[1]];
         let q = [d[0] * lean.cos() + d[1] * lean.sin(), d[1] * lean.cos() - d[0] * lean.sin()];
+        if d[0].abs() > 80.0 || d[1].abs() > 125.0 {
+            return ([0.0; 3], 0.0);
+        }
         // The envelope narrows towards its mouth.
         let low = (q[1] / RADIUS[1]).max(0.0);
         let width = RADIUS[0] * (1.0 - 0.30 * low * low * low);
@@ -85,6 +88,9 @@ impl Front {
         let link = (p[1] / PITCH).floor();
         let x = p[0] - across;
         let soft = 1.2f32.max(1.2 * pixel);
+        if x.abs() > 6.5 + soft {
+            return ([0.0; 3], 0.0);
+        }
         // Neighbouring links overlap: the point may lie on its own or on either neighbour.
         let mut distance = f32::INFINITY;
         for near in [link - 1.0, link, link + 1.0] {

@@ -68,7 +68,7 @@ fn poster(p: [f32; 2], seed: u64) -> Color {
     }
     // The band with the name, and small print below.
     c = blend(c, [0.15, 0.20, 0.24], cover(boxed([x, y - 0.245], [0.5, 0.055]), 0.003));
-    c = blend(c, [0.86, 0.80, 0.66], lettering(p, "ATLAS", [-0.25, -0.185], 0.125, 1.15));
+    c = blend(c, [0.86, 0.80, 0.66], lettering(p, "ATLAS", [-0.21, -0.185], 0.115, 1.15));
     c = blend(c, [0.80, 0.36, 0.24], lettering(p, "COAST TO COAST", [-0.14, 0.245], 0.042, 0.9));
     let print = noise((x * 130.0).floor() * 0.77, (y * 75.0).floor() * 1.31, seed ^ 60);
     let lines = cover((y * 75.0 - (y * 75.0).floor() - 0.5).abs() - 0.28, 0.2);

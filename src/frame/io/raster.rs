@@ -104,6 +104,9 @@ fn read_error(path: &Path, error: ImageError) -> Error {
             Error::picture(path, "it is cut off before its end; copy or render it again")
         }
         ImageError::IoError(e) if e.raw_os_error().is_some() => Error::io("read", path)(e),
+        ImageError::Limits(_) => {
+            Error::picture(path, "it claims a size that no picture has; it is damaged, render it again")
+        }
         ImageError::Unsupported(e) => Error::picture(
             path,
             format!("{}; save it with 8, 16 or 32 bits a channel, as colour", one_line(e)),
