@@ -76,11 +76,11 @@ impl Picture<'_> {
 #[inline(always)]
 fn cubic(image: &Image<Rgba>, [x, y]: Vec2) -> Rgba {
     let (w, h) = image.size();
-    let (x0, y0) = (x.floor(), y.floor());
-    if !(x0 >= 1.0 && y0 >= 1.0 && x0 + 3.0 <= w as f32 && y0 + 3.0 <= h as f32) {
+    if !(x >= 1.0 && y >= 1.0 && x < w as f32 - 2.0 && y < h as f32 - 2.0) {
         return crate::frame::cubic(image, [x, y]);
     }
-    let (wx, wy) = (cubic_weights(x - x0), cubic_weights(y - y0));
+    let (x0, y0) = (x as i32, y as i32);
+    let (wx, wy) = (cubic_weights(x - x0 as f32), cubic_weights(y - y0 as f32));
     let start = (y0 as usize - 1) * w + x0 as usize - 1;
     let pixels = &image.pixels()[start..];
     let rows = (

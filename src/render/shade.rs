@@ -1,7 +1,7 @@
 //! The work of a pixel: what a row of the output becomes, for the edit and for every view.
 
 use super::edit::PAD;
-use super::sample::{Picture, ROUNDING, bilinear_f32, share};
+use super::sample::{Picture, ROUNDING, share};
 use super::warp::{Lines, Part, Spot, Warp};
 use crate::atlas::{Layer, Placement};
 use crate::frame::{Image, Pixel, Rgba, Scale, Vec2};
@@ -41,7 +41,8 @@ impl Job<'_> {
     fn edit_row(&self, y: usize, x0: usize, out: &mut [Rgba], lines: &mut Lines) {
         let Some((paint, part)) = self.paint else { return };
         let light = Light::new(self);
-        let visible = Visible::new(self, y);
+        let mut line = std::mem::take(&mut lines.matte);
+        let visible = Visible::new(self, y, &mut line);
         self.warp.walk(
             y,
             (x0, x0 + out.len()),
@@ -58,16 +59,23 @@ impl Job<'_> {
                 let p = fetch(paint, &spot, PAD as f32);
                 if p[3] > 0.0 {
                     let pixel = &mut out[spot.x - x0];
-                    *pixel = composite(*pixel, v, light.at(spot.at), p, || fetch(self.atlas, &spot, 0.0));
+                    let l = light.at(spot.at);
+                    *pixel = if v >= 1.0 && p[3] >= OPAQUE {
+                        covered(*pixel, l, p)
+                    } else {
+                        mixed(*pixel, v, l, p, fetch(self.atlas, &spot, 0.0))
+                    };
                 }
             },
         );
+        lines.matte = line;
     }
 
     #[inline(always)]
     fn view_row(&self, y: usize, x0: usize, source: &[Rgba], out: &mut [Rgba], lines: &mut Lines) {
         let light = Light::new(self);
-        let visible = Visible::new(self, y);
+        let mut line = std::mem::take(&mut lines.matte);
+        let visible = Visible::new(self, y, &mut line);
         let whole = whole(self.atlas.full);
         self.warp.walk(
             y,
@@ -101,6 +109,7 @@ impl Job<'_> {
                 }
             },
         );
+        lines.matte = line;
     }
 }
 
@@ -124,19 +133,23 @@ pub(super) fn whole(picture: &Image<Rgba>) -> Part {
     Part { least: [0.0; 2], largest: [picture.width() as f32 - 1.0, picture.height() as f32 - 1.0] }
 }
 
-/// Eq. 13, for paint of any alpha: see the module page.
+/// Opaque paint on a wholly visible surface: L · P.
 #[inline(always)]
-fn composite(c: Rgba, v: f32, l: [f32; 3], paint: Rgba, atlas: impl FnOnce() -> Rgba) -> Rgba {
-    let [pr, pg, pb, alpha] = paint;
-    let over = if alpha >= OPAQUE { 1.0 / alpha } else { 1.0 };
-    let p = [pr * over, pg * over, pb * over];
-    let alpha = if alpha >= OPAQUE { 1.0 } else { alpha };
-    if v * alpha >= 1.0 {
-        return [l[0] * p[0], l[1] * p[1], l[2] * p[2], c[3]];
+fn covered(c: Rgba, l: [f32; 3], paint: Rgba) -> Rgba {
+    let over = 1.0 / paint[3];
+    [l[0] * (paint[0] * over), l[1] * (paint[1] * over), l[2] * (paint[2] * over), c[3]]
+}
+
+/// Eq. 13 for paint of any alpha: c + v · L · (αP − α·A).
+#[inline(always)]
+fn mixed(c: Rgba, v: f32, l: [f32; 3], paint: Rgba, atlas: Rgba) -> Rgba {
+    // Alpha above 1 is a cubic kernel's overshoot, and colour has the same.
+    let (over, alpha) = if paint[3] >= OPAQUE { (1.0 / paint[3], 1.0) } else { (1.0, paint[3]) };
+    let mut out = c;
+    for i in 0..3 {
+        out[i] = c[i] + v * l[i] * (paint[i] * over - alpha * atlas[i]);
     }
-    let a = atlas();
-    let mixed = |i: usize| c[i] + v * l[i] * (p[i] - alpha * a[i]);
-    [mixed(0), mixed(1), mixed(2), c[3]]
+    out
 }
 
 /// A picture at a pixel's position: its mean over the footprint, and over four moments while the shutter is open.
@@ -194,23 +207,33 @@ impl<'a> Light<'a> {
     }
 }
 
-/// M̂ along one row of full-size pixels.
+/// M̂ along one row of full-size pixels. Equal neighbours give exactly their value, so that 0 and 1 stay what they are.
 struct Visible<'a> {
-    matte: &'a Image<f32>,
-    y: f32,
+    line: &'a [f32],
     /// Working pixels to a full-size pixel, and the position of column 0.
     step: f32,
     start: f32,
+    last: f32,
 }
 
 impl<'a> Visible<'a> {
-    fn new(job: &'a Job, y: usize) -> Self {
+    fn new(job: &Job, y: usize, line: &'a mut Vec<f32>) -> Self {
         let [start, y] = job.scale.to_coarse([0.0, y as f64]);
-        Self { matte: &job.matte, y: y as f32, step: (1.0 / job.scale.factor[0]) as f32, start: start as f32 }
+        let (w, h) = job.matte.size();
+        let y = (y as f32).clamp(0.0, (h - 1) as f32);
+        let y0 = y as usize;
+        let fy = y - y0 as f32;
+        let rows = job.matte.row(y0).iter().zip(job.matte.row((y0 + 1).min(h - 1)));
+        line.clear();
+        line.extend(rows.map(|(a, b)| a + fy * (b - a)));
+        Self { line, step: (1.0 / job.scale.factor[0]) as f32, start: start as f32, last: (w - 1) as f32 }
     }
 
     #[inline(always)]
     fn at(&self, x: usize) -> f32 {
-        bilinear_f32(self.matte, [self.start + x as f32 * self.step, self.y])
+        let x = (self.start + x as f32 * self.step).clamp(0.0, self.last);
+        let x0 = x as i32 as usize;
+        let (a, b) = (self.line[x0], self.line[(x0 + 1).min(self.line.len() - 1)]);
+        a + (x - x0 as f32) * (b - a)
     }
 }

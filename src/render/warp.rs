@@ -60,6 +60,8 @@ pub(super) struct Warp {
 /// Lines of nodes combined for one row of pixels; reused from row to row.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
+    /// The two rows of the matte around the row of pixels, weighted; used by the shader.
+    pub(super) matte: Vec<f32>,
     position: Vec<Vec2>,
     motion: Vec<Vec2>,
     jacobian: Vec<Jacobian>,
@@ -163,8 +165,16 @@ impl Warp {
             let start = (from as f64 / self.step[0] - i as f64) as f32;
             let position = Cubic::new(&lines.position[i..i + 4]);
             let motion = self.motion.as_ref().map(|_| Cubic::new(&lines.motion[i..i + 4]));
+            let t = |x: usize| start + (x - from) as f32 * inverse;
+            if *cell == Cell::Sharp && motion.is_none() {
+                // By far the most frequent case, with nothing left to decide per pixel.
+                for x in from..to {
+                    visit(Spot { x, at: position.at(t(x)), motion: None, jacobian: None });
+                }
+                continue;
+            }
             for x in from..to {
-                let t = start + (x - from) as f32 * inverse;
+                let t = t(x);
                 let jacobian = (*cell == Cell::Reduced).then(|| {
                     let (a, b) = (lines.jacobian[i], lines.jacobian[i + 1]);
                     std::array::from_fn(|c| a[c] + t * (b[c] - a[c]))
