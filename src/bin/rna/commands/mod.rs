@@ -40,8 +40,3 @@ fn refuse_existing(path: &Path, advice: &str) -> Result<()> {
     }
     Ok(())
 }
-
-/// What commands say whose part of the library is not in this build.
-fn unfinished(part: &str) -> Error {
-    Error::Setting { name: part.to_string(), reason: "not in this build yet".into() }
-}
