@@ -1,4 +1,10 @@
 //! Opening clips: what is accepted, in which order, and what each refusal says.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test may fail and speak"
+)]
 
 use rna::clip::{self, FrameWriter};
 use rna::frame::io::write_picture;

@@ -1,4 +1,10 @@
 //! Picture files: bit-exact round trips for every depth and format, and one clear line for every broken file.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test may fail and speak"
+)]
 
 use proptest::prelude::*;
 use rna::frame::io::{held_depth, read_header, read_picture, write_matte, write_npy, write_picture};

@@ -1,4 +1,10 @@
 //! The generated clip: its truth must explain its frames.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test may fail and speak"
+)]
 
 use rna::clip::sample::{self, Occluder, Scene, SceneOptions};
 use rna::clip::{self, Clip};

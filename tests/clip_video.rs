@@ -1,4 +1,10 @@
 //! Videos through the `ffmpeg` program; skipped, with a line saying so, where it is not installed.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test may fail and speak"
+)]
 
 use rna::clip::{self, Clip, FrameWriter};
 use rna::frame::{Channels, Depth, Image, Rgba};
