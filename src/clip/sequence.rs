@@ -182,7 +182,7 @@ mod tests {
         names.sort_by(|a, b| natural_order(a, b));
         assert_eq!(
             names,
-            ["f.png", "f1.png", "f1b3.png", "f1b20.png", "f002.png", "f2.png", "f10.png", "g1.png"]
+            ["f1.png", "f1b3.png", "f1b20.png", "f002.png", "f2.png", "f10.png", "f.png", "g1.png"]
         );
     }
 
