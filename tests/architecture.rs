@@ -3,6 +3,7 @@
 //! The table below is the one in `ARCHITECTURE.md`. A module may use those in its row and nothing else of ours, so the
 //! arrows cannot bend into a circle, a renderer never drags in the solver, and a reader can take the modules in order.
 //! Code under `#[cfg(test)]` may look anywhere.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, helpers included")]
 
 use std::fs;
 use std::path::Path;
