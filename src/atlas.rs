@@ -142,6 +142,16 @@ pub struct Header {
     pub quality: Vec<Vec<Quality>>,
 }
 
+impl Quality {
+    /// Confidence below which a frame is worth a look.
+    pub const DOUBTFUL: f32 = 0.3;
+
+    /// Whether the user should look at the frame.
+    pub fn is_doubtful(&self) -> bool {
+        self.confidence < Self::DOUBTFUL
+    }
+}
+
 /// A fitted atlas whose layers can be read a frame at a time, from any thread.
 pub trait Analysis: Send + Sync {
     /// What is known without reading pictures.

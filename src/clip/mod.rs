@@ -18,7 +18,7 @@ use crate::frame::{Channels, Depth, Encoding, Image, Rgba};
 use std::path::{Path, PathBuf};
 
 pub use spool::{Footage, Spool, SpoolWriter};
-pub use write::{FrameWriter, refuse_existing};
+pub use write::FrameWriter;
 
 /// What is known of a clip before any pixel is decoded.
 #[derive(Debug, Clone, PartialEq)]

@@ -33,22 +33,6 @@ enum Target {
     Broken,
 }
 
-/// Fails when writing `frames` frames to `path` would replace a file that is there.
-pub fn refuse_existing(path: &Path, frames: usize) -> Result<()> {
-    let pattern = Pattern::parse(path)?.filter(|_| Kind::of_name(path).is_some());
-    let files: Vec<PathBuf> = match &pattern {
-        Some(pattern) => (0..frames as u64).map(|n| pattern.file(n)).collect(),
-        None => vec![path.to_path_buf()],
-    };
-    match files.into_iter().find(|f| f.exists()) {
-        None => Ok(()),
-        Some(file) => Err(Error::clip(
-            file,
-            "it is there already; name other frames with -o, or add --force to overwrite them",
-        )),
-    }
-}
-
 impl FrameWriter {
     /// Begins writing to `path`: a pattern such as `out/%05d.png` (numbered from 0), or a video (`.mp4`, `.mov`, `.mkv`).
     ///

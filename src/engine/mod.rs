@@ -58,9 +58,6 @@ pub struct Report {
     pub doubtful: Vec<usize>,
 }
 
-/// Confidence below which a frame is listed as doubtful.
-const DOUBTFUL: f32 = 0.3;
-
 /// Analyses a clip: from frames on disk to a finished `.rna`.
 ///
 /// Unfinished work lies in a folder named after the output with `.work` appended, until the analysis is complete;
@@ -126,7 +123,7 @@ impl<'a> Analysis<'a> {
         self.bake(&solutions, &inverses, &masks, &quality)?;
         self.work.remove()?;
         let frames = 0..spool.len();
-        let doubtful = frames.filter(|&t| quality.iter().any(|q| q[t].confidence < DOUBTFUL)).collect();
+        let doubtful = frames.filter(|&t| quality.iter().any(|q| q[t].is_doubtful())).collect();
         Ok(Report { output: self.job.output.clone(), stages: self.stages, doubtful })
     }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, helpers included")]
 
 mod mistakes;
+mod outputs;
 mod readme;
 
 use std::path::Path;

@@ -20,8 +20,8 @@ impl Sample {
         Self {
             frames: folder.join("frames"),
             roi: folder.join("roi.json"),
-            picture: folder.join("edit/picture.png"),
-            perfect: folder.join("edit/frames"),
+            picture: folder.join("picture.png"),
+            perfect: folder.join("truth/edited"),
         }
     }
 }

@@ -6,13 +6,13 @@ use std::path::Path;
 
 /// Reads a picture through the library.
 pub(crate) fn read(path: &Path) -> Result<Image<Rgba>> {
-    Err(Failure(format!("pictures cannot be read in this build yet: {}", path.display())))
+    rna::frame::io::read_picture(path).map(|p| p.pixels).map_err(|e| Failure(e.to_string()))
 }
 
 /// Writes an 8-bit RGB picture.
 pub(crate) fn write(path: &Path, picture: &Image<Rgba>) -> Result<()> {
-    let (w, h) = picture.size();
-    Err(Failure(format!("pictures cannot be written in this build yet: {} of {w}×{h}", path.display())))
+    use rna::frame::{Channels, Depth};
+    rna::frame::io::write_picture(path, picture, Depth::U8, Channels::Rgb).map_err(|e| Failure(e.to_string()))
 }
 
 /// Squared error and changed pixels, gathered over frames.

@@ -81,6 +81,7 @@ fn export() -> Command {
                 .default_value("exr"),
         )
         .arg(option("mattes", "DIR", "Folder for one 16-bit PNG a frame: white where the surface shows"))
+        .arg(flag("force", "Overwrite files that are there already"))
         .group(clap::ArgGroup::new("what").args(["maps", "mattes"]).multiple(true).required(true))
 }
 
@@ -94,12 +95,9 @@ fn sample() -> Command {
     Command::new("sample")
         .about("Write a small generated clip with its region, a picture to put on it, and the known answer")
         .arg(path("dir", "DIR").help("Folder to write; created if absent"))
-        .arg(
-            number("frames", "N", "Number of frames", value_parser!(u32).range(2..=10_000))
-                .default_value("48"),
-        )
-        .arg(number("size", "WxH", "Size in pixels", ValueParser::new(parse_size)).default_value("640x360"))
-        .arg(number("seed", "S", "Same seed, same clip", value_parser!(u64)).default_value("1"))
+        .arg(number("frames", "N", "Number of frames [default: 40]", value_parser!(u64).range(2..=10_000)))
+        .arg(number("size", "WxH", "Size in pixels [default: 640x360]", ValueParser::new(parse_size)))
+        .arg(number("seed", "S", "Same seed, same clip [default: 7]", value_parser!(u64)))
 }
 
 fn path(id: &'static str, name: &'static str) -> Arg {

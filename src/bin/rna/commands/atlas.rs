@@ -3,36 +3,36 @@
 use super::{path, refuse_existing};
 use crate::console::Console;
 use clap::ArgMatches;
-use rna::Result;
 use rna::atlas::Analysis;
-use rna::frame::io::{Kind, held_depth, write_picture};
+use rna::frame::io::{Kind, write_picture};
 use rna::frame::{Channels, Depth, Encoding};
 use rna::render::{Sidecar, convert, export_atlas};
-use rna::store;
+use rna::{Error, Result, store};
+use serde_json::json;
 
-/// Writes the picture and its sidecar.
+/// Writes the picture and the note of where it lies.
 pub(crate) fn run(matches: &ArgMatches, console: &Console) -> Result<()> {
     let output = path(matches, "output");
-    if !matches.get_flag("force") {
-        refuse_existing(
-            output,
-            "name another with -o, or add --force to overwrite it and your painting in it",
-        )?;
-    }
-    let depth = held_depth(output, Depth::F32)?;
-    let analysis = store::open(path(matches, "analysis"))?;
-    let (picture, placement) = export_atlas(&analysis);
-    // Floats keep the host's own values; integer formats are for display, and say so in the sidecar.
-    let encoding = match Kind::of_name(output) {
-        Some(Kind::Exr) => analysis.header().encoding,
-        _ => Encoding::Display,
+    let encoding = |of_clip| match Kind::of_name(output) {
+        Some(Kind::Exr) => Ok(of_clip),
+        Some(Kind::Png | Kind::Tiff) => Ok(Encoding::Display),
+        _ => Err(Error::picture(output, "an atlas needs transparency and depth; name it .png or .exr")),
     };
-    let picture = convert(&picture, analysis.header().encoding, encoding);
-    write_picture(output, &picture, depth, Channels::Rgba)?;
-    let note = Sidecar::new(&analysis, &placement, encoding);
-    note.write(output)?;
-    let [w, h] = placement.size;
-    let text = format!("wrote {} ({w}×{h}) and {}", output.display(), Sidecar::path_for(output).display());
-    console.result(&note, &text);
+    encoding(Encoding::Display)?;
+    if !matches.get_flag("force") {
+        refuse_existing(output, "name another with -o, or add --force to lose what is painted in it")?;
+    }
+    let analysis = store::open(path(matches, "analysis"))?;
+    let own = analysis.header().encoding;
+    let encoding = encoding(own)?;
+    let (picture, placement) = export_atlas(&analysis);
+    // 16 bits are the least that an 8-bit clip's atlas, a mean of many frames, loses nothing in.
+    write_picture(output, &convert(&picture, own, encoding), Depth::U16, Channels::Rgba)?;
+    let sidecar = Sidecar::new(&analysis, &placement, encoding);
+    sidecar.write(output)?;
+    let note = Sidecar::path_for(output);
+    let (w, h) = picture.size();
+    let text = format!("wrote {} ({w}×{h} pixels) and {}", output.display(), note.display());
+    console.result(&json!({ "output": output, "sidecar": note, "atlas": sidecar }), &text);
     Ok(())
 }

@@ -1,49 +1,70 @@
-//! `rna export`: maps and mattes for other programs.
+//! `rna export`: maps and mattes for other programs, a file a frame.
 
-use super::path;
+use super::{path, refuse_existing};
 use crate::console::Console;
 use clap::ArgMatches;
+use rayon::prelude::*;
 use rna::atlas::Analysis;
 use rna::frame::io::{write_matte, write_npy, write_picture};
 use rna::frame::{Channels, Depth};
+use rna::progress::Progress;
 use rna::{Error, Result, render, store};
-use std::path::{Path, PathBuf};
+use serde_json::json;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Writes what was asked for, a file a frame.
+/// Writes what was asked for.
 pub(crate) fn run(matches: &ArgMatches, console: &Console) -> Result<()> {
     let analysis = store::open(path(matches, "analysis"))?;
-    let frames = analysis.header().frames;
+    let force = matches.get_flag("force");
     let progress = console.progress();
-    let maps = matches.get_one::<PathBuf>("maps");
-    if let Some(dir) = maps {
-        let npy = matches.get_one::<String>("format").is_some_and(|f| f == "npy");
-        create(dir)?;
-        progress.stage("maps", frames);
-        for t in 0..frames {
-            if npy {
-                write_npy(&dir.join(format!("{t:05}.npy")), &render::positions(&analysis, t)?)?;
-            } else {
-                let map = render::stmap(&analysis, None, t)?;
-                write_picture(&dir.join(format!("{t:05}.exr")), &map, Depth::F32, Channels::Rgba)?;
-            }
-            progress.step(t + 1)?;
+    let mut made = Vec::new();
+    if matches.contains_id("maps") {
+        let folder = path(matches, "maps");
+        if matches.get_one::<String>("format").is_some_and(|f| f == "npy") {
+            each(&progress, "maps", &analysis, (folder, "npy"), force, |frame, file| {
+                write_npy(file, &render::positions(&analysis, frame)?)
+            })?;
+        } else {
+            each(&progress, "maps", &analysis, (folder, "exr"), force, |frame, file| {
+                write_picture(file, &render::stmap(&analysis, None, frame)?, Depth::F32, Channels::Rgba)
+            })?;
         }
+        made.push(folder);
     }
-    let mattes = matches.get_one::<PathBuf>("mattes");
-    if let Some(dir) = mattes {
-        create(dir)?;
-        progress.stage("mattes", frames);
-        for t in 0..frames {
-            write_matte(&dir.join(format!("{t:05}.png")), &render::matte(&analysis, t)?)?;
-            progress.step(t + 1)?;
-        }
+    if matches.contains_id("mattes") {
+        let folder = path(matches, "mattes");
+        each(&progress, "mattes", &analysis, (folder, "png"), force, |frame, file| {
+            write_matte(file, &render::matte(&analysis, frame)?)
+        })?;
+        made.push(folder);
     }
-    let made: Vec<String> = [maps, mattes].into_iter().flatten().map(|d| d.display().to_string()).collect();
-    let value = serde_json::json!({ "frames": frames, "maps": maps, "mattes": mattes });
-    console.result(&value, &format!("wrote {frames} frames to {}", made.join(" and ")));
+    let frames = analysis.header().frames;
+    let folders: Vec<_> = made.iter().map(|f| f.display().to_string()).collect();
+    let text = format!("wrote {frames} files each into {}", folders.join(" and "));
+    console.result(&json!({ "folders": folders, "frames": frames }), &text);
     Ok(())
 }
 
-fn create(dir: &Path) -> Result<()> {
-    std::fs::create_dir_all(dir).map_err(Error::io("create", dir))
+/// Makes one file for each frame, several at a time.
+fn each(
+    progress: &Progress,
+    stage: &'static str,
+    analysis: &dyn Analysis,
+    (folder, ending): (&Path, &str),
+    force: bool,
+    make: impl Fn(usize, &Path) -> Result<()> + Sync,
+) -> Result<()> {
+    std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+    let frames = analysis.header().frames;
+    progress.stage(stage, frames);
+    let done = AtomicUsize::new(0);
+    (0..frames).into_par_iter().try_for_each(|frame| {
+        let file = folder.join(format!("{frame:05}.{ending}"));
+        if !force {
+            refuse_existing(&file, "choose another folder, or add --force to overwrite it")?;
+        }
+        make(frame, &file)?;
+        progress.step(done.fetch_add(1, Ordering::Relaxed) + 1)
+    })
 }

@@ -3,59 +3,58 @@
 use super::path;
 use crate::console::Console;
 use clap::ArgMatches;
-use rna::atlas::{Analysis, Header, Quality};
-use rna::{Result, store};
+use rna::atlas::{Analysis, Header, Quality, Surface};
+use rna::{Error, Result, store};
+use serde_json::json;
 use std::fmt::Write;
 
 /// Prints the header in words, or whole with `--json`.
 pub(crate) fn run(matches: &ArgMatches, console: &Console) -> Result<()> {
-    let analysis = store::open(path(matches, "analysis"))?;
-    console.result(analysis.header(), &text(&analysis));
+    let file = path(matches, "analysis");
+    let analysis = store::open(file)?;
+    let (header, surfaces) = (analysis.header(), analysis.surfaces());
+    let mut value = serde_json::to_value(header).map_err(|e| Error::store(file, e.to_string()))?;
+    value["surfaces"] = surfaces.iter().map(|s| json!(s.placement)).collect();
+    console.result(&value, &describe(header, surfaces));
     Ok(())
 }
 
-fn text(analysis: &dyn Analysis) -> String {
-    let h = analysis.header();
-    let mut out = String::new();
-    // Writing to a string cannot fail.
-    let _ = writeln!(out, "made by      {}", h.made_by);
-    let _ = writeln!(out, "clip         {}×{}, {} frames", h.size[0], h.size[1], h.frames);
-    let _ = writeln!(out, "reference    frame {}", h.roi.reference_frame);
-    let _ = writeln!(out, "worked at    {}×{}", h.working_size[0], h.working_size[1]);
-    let _ = writeln!(out, "shutter      {}", h.shutter);
-    for (id, value) in &h.settings {
-        let _ = writeln!(out, "{id:<12} {value}");
-    }
-    for (k, surface) in analysis.surfaces().iter().enumerate() {
-        let p = &surface.placement;
+fn describe(header: &Header, surfaces: &[Surface]) -> String {
+    let ([w, h], [ww, wh]) = (header.size, header.working_size);
+    let mut text = format!(
+        "clip      {w}×{h} pixels, {} frames, worked at {ww}×{wh}\nreference frame {}\nmade by   {}\n",
+        header.frames, header.roi.reference_frame, header.made_by
+    );
+    let settings: Vec<_> = header.settings.iter().map(|(k, v)| format!("{k} {v}")).collect();
+    let _ = writeln!(text, "settings  {}", settings.join(", "));
+    for (k, surface) in surfaces.iter().enumerate() {
+        let (p, quality) = (&surface.placement, header.quality.get(k).map_or(&[][..], Vec::as_slice));
         let _ = writeln!(
-            out,
-            "\nregion {}: atlas {}×{}, {:.2} pixels to a reference pixel",
+            text,
+            "region {}  atlas {}×{} pixels, {:.2} to a pixel of the reference frame",
             k + 1,
             p.size[0],
             p.size[1],
             p.scale
         );
-        let _ = writeln!(out, "frame  visible    PSNR  confidence");
-        for (t, q) in h.quality[k].iter().enumerate() {
-            let _ = writeln!(out, "{t:5}  {:6.1}%  {:6.1}  {:.2}", 100.0 * q.visible, q.psnr, q.confidence);
-        }
-        let _ = writeln!(out, "{}", means(h, &h.quality[k]));
+        let _ = writeln!(text, "  fit     {}", fit(quality));
     }
-    out
+    text
 }
 
-/// The two figures of the region's fit: on the reference frame, and over the visible pixels of all frames.
-fn means(header: &Header, quality: &[Quality]) -> String {
-    let error = |q: &Quality| 10f64.powf(-f64::from(q.psnr) / 10.0);
-    let seen = quality.iter().filter(|q| q.psnr > 0.0);
-    let (sum, weight) = seen.fold((0.0, 0.0), |(s, w), q| {
-        let v = f64::from(q.visible);
-        (s + v * error(q), w + v)
-    });
-    let all = if weight > 0.0 { -10.0 * (sum / weight).log10() } else { 0.0 };
-    let reference = quality.get(header.roi.reference_frame).map_or(0.0, |q| q.psnr);
-    format!(
-        "PSNR of light × atlas: {reference:.1} dB on the reference frame, {all:.1} dB over visible pixels of all"
-    )
+fn fit(quality: &[Quality]) -> String {
+    let seen: Vec<f32> = quality.iter().map(|q| q.psnr).filter(|p| *p > 0.0).collect();
+    let mean = seen.iter().sum::<f32>() / seen.len().max(1) as f32;
+    let least = seen.iter().copied().fold(f32::INFINITY, f32::min);
+    let mut text = if seen.is_empty() {
+        "the surface is seen in no frame".to_string()
+    } else {
+        format!("{mean:.1} dB in the mean, {least:.1} dB at worst")
+    };
+    let doubtful: Vec<_> =
+        (0..quality.len()).filter(|&i| quality[i].is_doubtful()).map(|i| i.to_string()).collect();
+    if !doubtful.is_empty() {
+        let _ = write!(text, "; look at frames {}", doubtful.join(", "));
+    }
+    text
 }

@@ -5,17 +5,19 @@ use crate::args;
 use crate::console::Console;
 use clap::ArgMatches;
 use rna::atlas::Analysis;
-use rna::clip::{self, FrameWriter};
-use rna::frame::Encoding;
-use rna::frame::io::{Kind, Picture, read_picture};
+use rna::clip::{self, Clip, FrameWriter};
+use rna::frame::io::{Kind, read_picture};
+use rna::frame::{Depth, Encoding, Image, Rgba};
 use rna::param::{Group, RenderSettings, View};
+use rna::progress::Progress;
 use rna::render::{Edit, Renderer, Sidecar, convert};
 use rna::{Error, Result, store};
-use std::path::{Path, PathBuf};
+use serde_json::json;
+use std::path::Path;
 use std::sync::Arc;
 
-/// Frames a second of a rendered video: the clip's own rate is not known to a sequence of pictures.
-const FRAME_RATE: f64 = 24.0;
+/// Frames a second of a video made from pictures, which do not say.
+const RATE: f64 = 25.0;
 
 /// Renders every frame of the clip and writes it.
 pub(crate) fn run(matches: &ArgMatches, console: &Console) -> Result<()> {
@@ -27,63 +29,133 @@ pub(crate) fn run(matches: &ArgMatches, console: &Console) -> Result<()> {
             "nothing to put on the clip: give --edited atlas.png or --paint picture.png, or another --view",
         );
     }
-    let analysis: Arc<dyn Analysis> = store::shared(path(matches, "atlas"))?;
-    let edit = edit(matches, analysis.as_ref())?.map(Arc::new);
-    let clip = clip::open(path(matches, "clip"))?;
+    let (source, output) = (path(matches, "clip"), path(matches, "output"));
+    protect(source, output, matches.get_flag("force"))?;
+    let analysis: Arc<dyn Analysis> = Arc::new(store::open(path(matches, "atlas"))?);
+    let clip = clip::open(source)?;
     store::check_clip(analysis.header(), clip.as_ref())?;
-    let info = clip.info();
-    let output = path(matches, "output");
-    if !matches.get_flag("force") {
-        clip::refuse_existing(output, info.frames)?;
-    }
-    let renderer = Renderer::new(Arc::clone(&analysis), edit, settings)?;
-    let mut writer = FrameWriter::create(output, info.size, info.depth, info.channels, FRAME_RATE)?;
-    let progress = console.progress();
-    progress.stage("render", info.frames);
-    for t in 0..info.frames {
-        let frame = clip.frame(t)?;
-        writer.write(&renderer.frame(t, &frame, frame.bounds())?)?;
-        progress.step(t + 1)?;
-    }
-    writer.finish()?;
-    let value = serde_json::json!({ "output": output, "frames": info.frames });
-    console.result(&value, &format!("wrote {} frames to {}", info.frames, output.display()));
+    let edit = read_edit(matches, analysis.as_ref())?.map(Arc::new);
+    let job = Job {
+        renderer: Renderer::new(Arc::clone(&analysis), edit, settings)?,
+        clip: clip.as_ref(),
+        output: Output::of(output, analysis.header().encoding, settings.view),
+    };
+    let frames = clip.info().frames;
+    job.run(output, frames, &console.progress())?;
+    let text = format!("wrote {} ({frames} frames)", output.display());
+    console.result(&json!({ "output": output, "frames": frames }), &text);
     Ok(())
 }
 
-/// The edit the user named, if any.
-fn edit(matches: &ArgMatches, analysis: &dyn Analysis) -> Result<Option<Edit>> {
-    let named = |error: Error, file: &Path| match error {
-        Error::Mismatch(reason) => Error::picture(file, reason),
-        other => other,
+/// The edit that was named, in the clip's own values.
+fn read_edit(matches: &ArgMatches, analysis: &dyn Analysis) -> Result<Option<Edit>> {
+    let own = analysis.header().encoding;
+    let read = |file: &Path, encoding: Option<Encoding>| {
+        let picture = read_picture(file)?;
+        let floats = matches!(picture.depth, Depth::F16 | Depth::F32);
+        let from = encoding.unwrap_or(if floats { own } else { Encoding::Display });
+        Ok::<_, Error>((convert(&picture.pixels, from, own), picture.depth))
     };
-    if let Some(file) = matches.get_one::<PathBuf>("edited") {
-        let note = Sidecar::read(file)?;
-        if let Some(note) = &note {
-            note.check(analysis)?;
-        }
-        let picture = in_host_values(read_picture(file)?, file, note.map(|n| n.encoding), analysis);
-        return Edit::auto(analysis, &picture.pixels, picture.depth).map(Some).map_err(|e| named(e, file));
+    if matches.contains_id("paint") {
+        let (picture, _) = read(path(matches, "paint"), None)?;
+        return Edit::from_reference_picture(analysis, &picture).map(Some);
     }
-    if let Some(file) = matches.get_one::<PathBuf>("paint") {
-        let picture = in_host_values(read_picture(file)?, file, None, analysis);
-        return Edit::from_reference_picture(analysis, &picture.pixels).map(Some).map_err(|e| named(e, file));
+    if !matches.contains_id("edited") {
+        return Ok(None);
     }
-    Ok(None)
+    let file = path(matches, "edited");
+    let sidecar = Sidecar::read(file)?;
+    if let Some(sidecar) = &sidecar {
+        sidecar.check(analysis)?;
+    }
+    let (picture, depth) = read(file, sidecar.map(|s| s.encoding))?;
+    Edit::auto(analysis, &picture, depth).map(Some)
 }
 
-/// A picture's values brought to those of the clip. What they mean its note says, else the kind of file: EXR is in the
-/// clip's own values, all else is for display.
-fn in_host_values(
-    picture: Picture,
-    file: &Path,
-    noted: Option<Encoding>,
-    analysis: &dyn Analysis,
-) -> Picture {
-    let host = analysis.header().encoding;
-    let own = noted.unwrap_or(match Kind::of_name(file) {
-        Some(Kind::Exr) => host,
-        _ => Encoding::Display,
-    });
-    Picture { pixels: convert(&picture.pixels, own, host), ..picture }
+/// What is rendered, from what, in which form.
+struct Job<'a> {
+    renderer: Renderer,
+    clip: &'a dyn Clip,
+    output: Output,
+}
+
+impl Job<'_> {
+    fn frame(&self, index: usize) -> Result<Image<Rgba>> {
+        let input = self.clip.frame(index)?;
+        let frame = self.renderer.frame(index, &input, input.bounds())?;
+        Ok(convert(&frame, self.output.from, self.output.to))
+    }
+
+    /// One frame is rendered while the one before is encoded; more at a time would only take more memory, since
+    /// rendering itself uses all cores.
+    fn run(&self, output: &Path, frames: usize, progress: &Progress) -> Result<()> {
+        let info = self.clip.info();
+        let depth = self.output.least_depth.map_or(info.depth, |least| deeper(info.depth, least));
+        let mut writer = FrameWriter::create(output, info.size, depth, info.channels, RATE)?;
+        progress.stage("render", frames);
+        let mut waiting = self.frame(0)?;
+        for index in 0..frames {
+            let next = || (index + 1 < frames).then(|| self.frame(index + 1)).transpose();
+            let (written, next) = rayon::join(|| writer.write(&waiting), next);
+            written?;
+            progress.step(index + 1)?;
+            if let Some(frame) = next? {
+                waiting = frame;
+            }
+        }
+        writer.finish()
+    }
+}
+
+/// How rendered values become a file's.
+struct Output {
+    from: Encoding,
+    to: Encoding,
+    /// Views that are measurements need more than the clip's 8 bits.
+    least_depth: Option<Depth>,
+}
+
+impl Output {
+    fn of(output: &Path, clip: Encoding, view: View) -> Self {
+        let shows_colour = matches!(view, View::Result | View::Atlas | View::Checker);
+        let keeps = !shows_colour || Kind::of_name(output) == Some(Kind::Exr);
+        let least_depth = matches!(view, View::Uv | View::Matte | View::Light).then_some(Depth::U16);
+        Self { from: clip, to: if keeps { clip } else { Encoding::Display }, least_depth }
+    }
+}
+
+fn deeper(a: Depth, least: Depth) -> Depth {
+    if a == Depth::U8 { least } else { a }
+}
+
+/// Fails when frames that are there would be lost without `force`, or the clip itself in any case.
+fn protect(source: &Path, output: &Path, force: bool) -> Result<()> {
+    if !taken(output) {
+        return Ok(());
+    }
+    let folder =
+        |p: &Path| std::fs::canonicalize(if p.as_os_str().is_empty() { Path::new(".") } else { p }).ok();
+    let beside = |p: &Path| folder(p.parent().unwrap_or(Path::new("")));
+    let own = if source.is_dir() { folder(source) } else { beside(source) };
+    let advice = match (own == beside(output), force) {
+        (true, _) => "frames of this name lie beside the clip's own; choose another folder",
+        (false, false) => "it is there already; name another with -o, or add --force to overwrite it",
+        (false, true) => return Ok(()),
+    };
+    let source = std::io::Error::new(std::io::ErrorKind::AlreadyExists, advice);
+    Err(Error::Io { action: "write", path: output.to_path_buf(), source })
+}
+
+/// Whether a video, or some frame of a pattern, is there already.
+fn taken(output: &Path) -> bool {
+    let name = output.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let Some(number) = name.find(['%', '#']) else { return output.exists() };
+    let (prefix, ending) = (&name[..number], output.extension().unwrap_or_default());
+    let folder = output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::read_dir(folder).into_iter().flatten().flatten().any(|entry| {
+        let entry = entry.path();
+        let stem = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let rest = stem.strip_prefix(prefix);
+        rest.is_some_and(|r| r.starts_with(|c: char| c.is_ascii_digit())) && entry.extension() == Some(ending)
+    })
 }
