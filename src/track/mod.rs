@@ -11,6 +11,7 @@ mod context;
 mod homography;
 mod predict;
 mod refine;
+mod residual;
 mod sequential;
 mod spline;
 mod stiffness;

@@ -1,13 +1,15 @@
 //! The second pass: light, atlas and maps against each other, over all frames, until they agree.
 
-use super::align::align;
+use super::align::{Alignment, align};
 use super::appearance::{Seen, Solution, Visible, in_order, square_mean};
 use super::canvas::{Canvas, Map};
 use super::predict::{Inverses, Predicted, read_part};
 use super::sequential::{Tracked, on_picture};
+use super::residual::follow_flow;
 use super::stiffness::polish;
 use crate::clip::Footage;
 use crate::error::Result;
+use crate::flow::OpticalFlow;
 use crate::frame::{Image, Rgba, box_blur, cubic};
 use crate::light::Light;
 use crate::progress::Progress;
@@ -31,6 +33,10 @@ impl Effort {
 
 /// Speed in frame pixels from which a frame tells of motion blur.
 const FAST: f32 = 3.0;
+/// Stiffness up to which a surface may hold motion that only dense flow finds.
+const SOFT: f64 = 100.0;
+/// Stiffness of the flow's field, whose evidence weighs about 1 a pixel, against that of photometric alignment.
+const FLOW_STIFFNESS: f64 = 1.0;
 /// Shutters tried.
 const SHUTTERS: [f32; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
 
@@ -40,6 +46,7 @@ pub fn refine(
     canvas: &Canvas,
     reference: usize,
     tracked: &[Tracked],
+    fine_flow: &dyn OpticalFlow,
     effort: Effort,
     progress: &Progress,
 ) -> Result<Solution> {
@@ -81,7 +88,7 @@ pub fn refine(
             solution.find_stiffness(footage)?;
             step()?;
         }
-        solution.realign(footage, progress)?;
+        solution.realign(footage, fine_flow, progress)?;
         solution.fix_gauge(reference);
         step()?;
     }
@@ -98,16 +105,31 @@ pub fn refine(
 
 impl Solution {
     /// Aligns every frame with the atlas of all frames.
-    fn realign(&mut self, footage: &dyn Footage, progress: &Progress) -> Result<()> {
-        let options = polish(self.stiffness);
+    fn realign(&mut self, footage: &dyn Footage, fine_flow: &dyn OpticalFlow, progress: &Progress) -> Result<()> {
         let one = |t: usize| -> Result<Map> {
             progress.check()?;
-            let map = &self.maps[t];
-            Ok(align(&self.canvas, &footage.levels(t)?, &self.template(t), map, map, &options).map)
+            self.realigned(&footage.levels(t)?, fine_flow, t)
         };
         let maps: Result<Vec<Map>> = (0..self.maps.len()).into_par_iter().map(one).collect();
         self.maps = maps?;
         Ok(())
+    }
+
+    /// One frame's map polished; on soft surfaces also from where dense flow leads, whichever fits better.
+    fn realigned(&self, frame: &Image<Rgba>, fine_flow: &dyn OpticalFlow, t: usize) -> Result<Map> {
+        let (template, options) = (self.template(t), polish(self.stiffness));
+        let polished = |map: &Map| align(&self.canvas, frame, &template, map, map, &options);
+        let own = polished(&self.maps[t]);
+        if self.stiffness > SOFT {
+            return Ok(own.map);
+        }
+        let stiffness = FLOW_STIFFNESS * self.stiffness;
+        let led = follow_flow(&self.canvas, fine_flow, frame, &template, &own.map, stiffness)?.map(|m| polished(&m));
+        let cost = |a: &Alignment| a.cost(&self.canvas, frame.size());
+        Ok(match led {
+            Some(led) if cost(&led) < cost(&own) => led.map,
+            _ => own.map,
+        })
     }
 
     /// Makes the reference frame's map the identity again: all maps are read where the reference's inverse points

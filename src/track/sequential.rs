@@ -6,7 +6,7 @@
 use super::align::{Alignment, Options, Rest, Template, align};
 use super::canvas::{Canvas, Map};
 use super::context::{Context, Step};
-use super::spline::Quadric;
+use super::residual::follow_flow;
 use crate::clip::Footage;
 use crate::error::Result;
 use crate::flow::OpticalFlow;
@@ -24,8 +24,6 @@ const PULL: f32 = 1e-2;
 const RUNAWAY: f32 = 8.0;
 /// Share of the region that must be seen for flow on the canvas to be tried.
 const FLOW_NEEDS: f32 = 0.3;
-/// Times flow on the canvas is measured, each time through a better map.
-const FLOW_ROUNDS: usize = 1;
 /// Seen share below which a frame without any supported motion is lost.
 const LOST: f32 = 0.1;
 
@@ -140,7 +138,7 @@ impl Tracker<'_> {
         let (plain, flowed) = rayon::join(
             || self.coarse_to_fine(frame, &lit, &predicted, &FROM_PREDICTION),
             || -> Result<Option<Alignment>> {
-                let map = if flow_helps { self.by_flow(frame, template, &predicted, gain)? } else { None };
+                let map = if flow_helps { follow_flow(self.canvas, self.fine_flow, frame, &lit, &predicted, 2.0 * STIFFNESS)? } else { None };
                 Ok(map.map(|m| self.coarse_to_fine(frame, &lit, &m, &FROM_FLOW)))
             },
         );
@@ -232,85 +230,6 @@ impl Tracker<'_> {
         }
         let mix = |c: usize| (1.0 - share) * before[c] + share * sums[c][0] / sums[c][1].max(1.0);
         [mix(0), mix(1), mix(2), 1.0]
-    }
-
-    /// Follows the residual motion between the template and the frame read through the prediction: flow on the
-    /// canvas, both ways, twice; `None` when too little of it can be believed.
-    fn by_flow(
-        &self,
-        frame: &Image<Rgba>,
-        template: &Template,
-        predicted: &Map,
-        gain: Rgba,
-    ) -> Result<Option<Map>> {
-        let want = luminance(&template.picture).map(|v| v.clamp(0.0, 255.0));
-        let mut map = predicted.clone();
-        for _ in 0..FLOW_ROUNDS {
-            let positions = self.canvas.positions(&map);
-            let unlit = |v: Rgba| [v[0] / gain[0], v[1] / gain[1], v[2] / gain[2], 0.0];
-            let read = luminance(&positions.map(|p| unlit(cubic(frame, *p)))).map(|v| v.clamp(0.0, 255.0));
-            let (there, back) =
-                rayon::join(|| self.fine_flow.flow(&want, &read), || self.fine_flow.flow(&read, &want));
-            let (there, back) = (there?, back?);
-            let moves = self.believable(&want, &read, &there, &back, &positions, template);
-            let inside = moves.pixels().iter().zip(self.canvas.coverage.pixels()).filter(|(_, c)| **c > 0.5);
-            let (sum, n) = inside.fold((0.0, 0.0), |(s, n), (m, _)| (s + m[0], n + 1.0));
-            if sum < 0.12 * n {
-                break;
-            }
-            let Some(bend) = self.smooth_moves(&moves) else { break };
-            let moved = positions.zip(&self.canvas.grid.evaluate(&bend), |p, d| [p[0] + d[0], p[1] + d[1]]);
-            let Some(next) = self.canvas.map_of(&moved) else { break };
-            map = next;
-        }
-        Ok((map != *predicted).then_some(map))
-    }
-
-    /// Per canvas pixel: weight and frame-space move of the flow, as a quadric.
-    fn believable(
-        &self,
-        want: &Image<f32>,
-        read: &Image<f32>,
-        there: &Image<Vec2>,
-        back: &Image<Vec2>,
-        positions: &Image<Vec2>,
-        template: &Template,
-    ) -> Image<Quadric> {
-        let (w, h) = self.canvas.size();
-        let size = self.footage.size();
-        Image::from_rows(w, h, [0.0; 5], |y, row| {
-            for (x, out) in row.iter_mut().enumerate() {
-                let f = there[(x, y)];
-                let u = [x as f32 + f[0], y as f32 + f[1]];
-                let b = bilinear(back, u);
-                let (p, q) = (positions[(x, y)], bilinear(positions, u));
-                let cycle = (f[0] + b[0]).hypot(f[1] + b[1]);
-                if cycle < 1.5 && on_picture(p, size) && on_picture(q, size) {
-                    let alike = (-(bilinear(read, u) - want[(x, y)]).abs() / 25.0).exp();
-                    let k = template.weight[(x, y)] * alike * (0.2 + self.canvas.coverage[(x, y)]);
-                    *out = [k, 0.0, k, k * (q[0] - p[0]), k * (q[1] - p[1])];
-                }
-            }
-        })
-    }
-
-    /// A smooth field through the moves, re-weighted against outliers.
-    fn smooth_moves(&self, moves: &Image<Quadric>) -> Option<Vec<Vec2>> {
-        let mut weighted = moves.clone();
-        let mut bend = None;
-        for _ in 0..3 {
-            let solved = self.canvas.grid.solve(&weighted, 2.0 * STIFFNESS, None)?;
-            let field = self.canvas.grid.evaluate(&solved);
-            weighted = moves.zip(&field, |m, d| {
-                if m[0] <= 0.0 {
-                    return m;
-                }
-                let off = (m[3] / m[0] - d[0]).powi(2) + (m[4] / m[0] - d[1]).powi(2);
-                m.map(|v| v / (1.0 + off))
-            });
-            bend = Some(solved);
-        }
-        bend
     }
 }
 

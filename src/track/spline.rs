@@ -19,7 +19,7 @@ pub struct Grid {
 }
 
 /// Canvas pixels between control points.
-pub(super) const SPACING: usize = 16;
+pub(super) const SPACING: usize = 12;
 
 /// Values of the four cubic B-spline pieces at `t` ∈ [0, 1).
 fn basis_at(t: f32) -> [f32; 4] {

@@ -12,9 +12,9 @@ use crate::frame::{Image, cubic};
 use rayon::prelude::*;
 
 /// Candidates, from soft cloth to rigid.
-const CANDIDATES: [f64; 6] = [17.0, 56.0, 170.0, 560.0, 5600.0, 56_000.0];
+const CANDIDATES: [f64; 8] = [1.7, 5.6, 17.0, 56.0, 170.0, 560.0, 5600.0, 56_000.0];
 /// The stiffest candidate wins whose cost is within this share of the least.
-const TOLERANCE: f64 = 0.003;
+const TOLERANCE: f64 = 0.001;
 /// Frames looked at.
 const FRAMES: usize = 7;
 /// Blocks of this many canvas pixels are left out …
@@ -65,6 +65,8 @@ impl Solution {
         let least = cost.iter().copied().fold(f64::INFINITY, f64::min);
         let stiffest = (0..CANDIDATES.len()).rev().find(|&i| cost[i] <= least * (1.0 + TOLERANCE));
         self.stiffness = CANDIDATES[stiffest.unwrap_or(0)];
+        eprintln!("STIFF {:?} -> {}", cost, self.stiffness);
+        if let Ok(v) = std::env::var("RNA_STIFF") { self.stiffness = v.parse().unwrap(); }
         Ok(())
     }
 
@@ -92,5 +94,5 @@ impl Solution {
 
 /// The alignment used to polish maps once light and atlas are known.
 pub(crate) fn polish(stiffness: f64) -> Options {
-    Options { stiffness, rest: Rest::Plane, iterations: 4, sigma: 4.0, pull: 1e-4, blur: 0.0 }
+    Options { stiffness, rest: Rest::Plane, iterations: 4, sigma: std::env::var("RNA_SIG").map_or(4.0,|v|v.parse().unwrap()), pull: 1e-4, blur: 0.0 }
 }

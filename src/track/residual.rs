@@ -1,0 +1,102 @@
+//! What a map has missed, measured by optical flow on the canvas.
+//!
+//! Photometric alignment sees a pixel or two far and gives up on what does not fit; dense flow between the template
+//! and the frame read through the map reaches further, and follows leaves and folds one by one.
+
+use super::align::Template;
+use super::appearance::unwarp;
+use super::canvas::{Canvas, Map};
+use super::sequential::{luminance, on_picture};
+use super::spline::Quadric;
+use crate::error::Result;
+use crate::flow::OpticalFlow;
+use crate::frame::{Image, Rgba, Vec2, bilinear};
+
+/// Largest forward-backward error in canvas pixels of flow that is believed.
+const CYCLE: f32 = 1.5;
+/// Difference in levels after the move over which trust fades.
+const ALIKE: f32 = 25.0;
+/// Trust in pixels of the margin, against 1 + this in the region.
+const IN_MARGIN: f32 = 0.2;
+/// Mean trust over the region below which flow says nothing.
+const LEAST_TRUST: f32 = 0.12;
+
+/// The map corrected by the flow between `template` (already lit) and `frame` read through `map`; `None` when too
+/// little of the flow can be believed.
+pub(super) fn follow_flow(
+    canvas: &Canvas,
+    flow: &dyn OpticalFlow,
+    frame: &Image<Rgba>,
+    template: &Template,
+    map: &Map,
+    stiffness: f64,
+) -> Result<Option<Map>> {
+    let positions = canvas.positions(map);
+    let grey = |picture: &Image<Rgba>| luminance(picture).map(|v| v.clamp(0.0, 255.0));
+    let (want, read) = (grey(&template.picture), grey(&unwarp(frame, &positions)));
+    let (there, back) = rayon::join(|| flow.flow(&want, &read), || flow.flow(&read, &want));
+    let pair = Pair { want, read, there: there?, back: back? };
+    let moves = pair.believable(canvas, &positions, &template.weight, frame.size());
+    let inside = moves.pixels().iter().zip(canvas.coverage.pixels()).filter(|(_, c)| **c > 0.5);
+    let (sum, n) = inside.fold((0.0, 0.0), |(s, n), (m, _)| (s + m[0], n + 1.0));
+    if sum < LEAST_TRUST * n {
+        return Ok(None);
+    }
+    let Some(bend) = smooth(canvas, &moves, stiffness) else { return Ok(None) };
+    let moved = positions.zip(&canvas.grid.evaluate(&bend), |p, d| [p[0] + d[0], p[1] + d[1]]);
+    Ok(canvas.map_of(&moved))
+}
+
+/// Two pictures on the canvas and the flow between them, both ways.
+struct Pair {
+    want: Image<f32>,
+    read: Image<f32>,
+    there: Image<Vec2>,
+    back: Image<Vec2>,
+}
+
+impl Pair {
+    /// Per canvas pixel: trust in the flow and the move of the frame position it asks for, as a quadric.
+    fn believable(
+        &self,
+        canvas: &Canvas,
+        positions: &Image<Vec2>,
+        known: &Image<f32>,
+        frame: (usize, usize),
+    ) -> Image<Quadric> {
+        let (w, h) = canvas.size();
+        Image::from_rows(w, h, [0.0; 5], |y, row| {
+            for (x, out) in row.iter_mut().enumerate() {
+                let f = self.there[(x, y)];
+                let u = [x as f32 + f[0], y as f32 + f[1]];
+                let b = bilinear(&self.back, u);
+                let (p, q) = (positions[(x, y)], bilinear(positions, u));
+                let cycle = (f[0] + b[0]).hypot(f[1] + b[1]);
+                if cycle < CYCLE && on_picture(p, frame) && on_picture(q, frame) {
+                    let alike = (-(bilinear(&self.read, u) - self.want[(x, y)]).abs() / ALIKE).exp();
+                    let k = known[(x, y)] * alike * (IN_MARGIN + canvas.coverage[(x, y)]);
+                    *out = [k, 0.0, k, k * (q[0] - p[0]), k * (q[1] - p[1])];
+                }
+            }
+        })
+    }
+}
+
+/// A smooth field through the moves, re-weighted against outliers.
+fn smooth(canvas: &Canvas, moves: &Image<Quadric>, stiffness: f64) -> Option<Vec<Vec2>> {
+    let mut weighted = moves.clone();
+    let mut bend = None;
+    for _ in 0..3 {
+        let solved = canvas.grid.solve(&weighted, stiffness, None)?;
+        let field = canvas.grid.evaluate(&solved);
+        weighted = moves.zip(&field, |m, d| {
+            if m[0] <= 0.0 {
+                return m;
+            }
+            let off = (m[3] / m[0] - d[0]).powi(2) + (m[4] / m[0] - d[1]).powi(2);
+            m.map(|v| v / (1.0 + off))
+        });
+        bend = Some(solved);
+    }
+    bend
+}
