@@ -49,6 +49,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("safetensors", &["store"]),
     ("exr", &["frame::io"]),
     ("image", &["frame::io"]),
+    ("mozjpeg", &["frame::io"]),
     ("fast_image_resize", &["frame", "clip", "engine"]),
 ];
 
