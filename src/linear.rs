@@ -27,7 +27,12 @@ impl Band {
     }
 
     /// Cholesky factor L with L·Lᵀ = self; `None` when the matrix is not positive definite.
-    pub(crate) fn factor(mut self) -> Option<Factor> {
+    pub(crate) fn factor(self) -> Option<Factor> {
+        pulp::Arch::new().dispatch(Factorise(self))
+    }
+
+    #[inline(always)]
+    fn cholesky(mut self) -> Option<Factor> {
         let (n, w) = (self.n, self.width);
         let stride = w + 1;
         for i in 0..n {
@@ -49,6 +54,18 @@ impl Band {
             row[w] = pivot.sqrt();
         }
         Some(Factor(self))
+    }
+}
+
+/// A factorisation, compiled once more for processors with wide vectors.
+struct Factorise(Band);
+
+impl pulp::NullaryFnOnce for Factorise {
+    type Output = Option<Factor>;
+
+    #[inline(always)]
+    fn call(self) -> Option<Factor> {
+        self.0.cholesky()
     }
 }
 
@@ -79,7 +96,7 @@ impl Factor {
 }
 
 /// Inner product in eight independent sums, so that the compiler may use vector registers.
-#[inline]
+#[inline(always)]
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut lanes = [0.0f64; 8];
     let (ca, cb) = (a.chunks_exact(8), b.chunks_exact(8));

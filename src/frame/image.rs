@@ -44,6 +44,22 @@ pub struct Image<P> {
     pixels: Vec<P>,
 }
 
+/// One row's work, compiled once more for processors with wide vectors.
+struct Row<'a, P, F> {
+    work: &'a F,
+    y: usize,
+    pixels: &'a mut [P],
+}
+
+impl<P, F: Fn(usize, &mut [P])> pulp::NullaryFnOnce for Row<'_, P, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        (self.work)(self.y, self.pixels);
+    }
+}
+
 impl<P: Copy> Image<P> {
     /// A picture filled with one value.
     pub fn new(width: usize, height: usize, fill: P) -> Self {
@@ -75,8 +91,9 @@ impl<P: Copy> Image<P> {
     {
         let mut image = Self::new(width, height, fill);
         if width > 0 {
+            let arch = pulp::Arch::new();
             let rows = image.pixels.par_chunks_mut(width).enumerate();
-            rows.with_min_len(8).for_each(|(y, pixels)| row(y, pixels));
+            rows.with_min_len(8).for_each(|(y, pixels)| arch.dispatch(Row { work: &row, y, pixels }));
         }
         image
     }

@@ -66,7 +66,7 @@ impl Light {
     }
 
     /// Gain at a canvas position; beyond the canvas it stays what it is at the border.
-    #[inline]
+    #[inline(always)]
     pub fn at(&self, frame: usize, [x, y]: Vec2) -> Rgba {
         let nodes = &self.frames[frame];
         let scale = |n: usize, side: usize| (n - 1) as f32 / (side - 1).max(1) as f32;
@@ -75,7 +75,11 @@ impl Light {
 
     /// Gain at every canvas pixel.
     pub fn field(&self, frame: usize) -> Image<Rgba> {
-        Image::from_fn(self.size.0, self.size.1, |x, y| self.at(frame, [x as f32, y as f32]))
+        Image::from_rows(self.size.0, self.size.1, [1.0; 4], |y, row| {
+            for (x, gain) in row.iter_mut().enumerate() {
+                *gain = self.at(frame, [x as f32, y as f32]);
+            }
+        })
     }
 
     /// Fits the gains to samples, robustly: misfits beyond `sigma` levels fade out over `rounds` re-weightings,

@@ -9,6 +9,8 @@ use crate::frame::{Image, Rect, Rgba, Vec2, bilinear, box_blur, cubic, gaussian,
 
 /// Levels (of 255) from which a channel counts as clipped, and says nothing about position any more.
 const CLIPPED: f32 = 252.0;
+/// Mean move in pixels below which an alignment has arrived.
+const ARRIVED: f32 = 2e-3;
 /// Largest move of a point in one iteration, pixels.
 const LONGEST_STEP: f32 = 3.0;
 
@@ -168,28 +170,34 @@ fn linearise(
 ) -> (Image<Quadric>, Image<f32>) {
     let (w, h) = positions.size();
     let both = Image::from_rows(w, h, [0.0f32; 6], |y, row| {
-        for ((out, p), want) in row.iter_mut().zip(positions.row(y)).zip(template.row(y)) {
-            if !p[0].is_finite() || !p[1].is_finite() {
-                continue;
-            }
-            let q = target.local(*p);
-            let (seen, gx, gy) = (cubic(&target.colour, q), bilinear(&target.dx, q), bilinear(&target.dy, q));
-            let mut sums = [0.0f32; 6];
-            for c in 0..3 {
-                let r = want[c] - seen[c];
-                sums[5] += r * r / 3.0;
-                if want[c] < CLIPPED && seen[c] < CLIPPED {
-                    sums[0] += gx[c] * gx[c];
-                    sums[1] += gx[c] * gy[c];
-                    sums[2] += gy[c] * gy[c];
-                    sums[3] += gx[c] * r;
-                    sums[4] += gy[c] * r;
-                }
-            }
-            *out = sums;
-        }
+        linearise_row(target, template.row(y), positions.row(y), row);
     });
     (both.map(|v| [v[0], v[1], v[2], v[3], v[4]]), both.map(|v| v[5]))
+}
+
+/// One row of [`linearise`]: S11, S12, S22, b1, b2 and the squared misfit.
+#[inline(always)]
+fn linearise_row(target: &Target, template: &[Rgba], positions: &[Vec2], row: &mut [[f32; 6]]) {
+    for ((out, p), want) in row.iter_mut().zip(positions).zip(template) {
+        if !p[0].is_finite() || !p[1].is_finite() {
+            continue;
+        }
+        let q = target.local(*p);
+        let (seen, gx, gy) = (cubic(&target.colour, q), bilinear(&target.dx, q), bilinear(&target.dy, q));
+        let mut sums = [0.0f32; 6];
+        for c in 0..3 {
+            let r = want[c] - seen[c];
+            sums[5] += r * r * (1.0 / 3.0);
+            if want[c] < CLIPPED && seen[c] < CLIPPED {
+                sums[0] += gx[c] * gx[c];
+                sums[1] += gx[c] * gy[c];
+                sums[2] += gy[c] * gy[c];
+                sums[3] += gx[c] * r;
+                sums[4] += gy[c] * r;
+            }
+        }
+        *out = sums;
+    }
 }
 
 /// Robust weight of each pixel (Geman–McClure on the misfit).
@@ -204,7 +212,7 @@ struct Home<'a> {
     map: &'a Map,
 }
 
-/// One step: solves for the bend on top of the plane (or of the start). False when it cannot go on.
+/// One step: solves for the bend on top of the plane (or of the start). False when it cannot go on or has arrived.
 fn advance(
     canvas: &Canvas,
     found: &mut Alignment,
@@ -241,11 +249,12 @@ fn advance(
     let Some(bend) = canvas.grid.solve(&data, options.stiffness, rest) else { return false };
     let map = Map { homography: plane, bend };
     let wanted = canvas.positions(&map);
-    let mut cut = false;
+    let (mut cut, mut sum) = (false, 0.0f32);
     let moved = found.positions.zip(&wanted, |p, q| {
         [0, 1].map(|i| {
             let step = q[i] - p[i];
             cut |= step.abs() > LONGEST_STEP;
+            sum += step.abs();
             p[i] + step.clamp(-LONGEST_STEP, LONGEST_STEP)
         })
     });
@@ -256,7 +265,7 @@ fn advance(
     } else {
         (found.positions, found.map) = (wanted, map);
     }
-    true
+    sum > ARRIVED * moved.pixels().len() as f32
 }
 
 #[cfg(test)]

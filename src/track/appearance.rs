@@ -76,9 +76,11 @@ impl Seen {
 /// A frame read through a map, as it lies on the canvas; alpha is 1 where the frame has a pixel there, else 0.
 pub(crate) fn unwarp(frame: &Image<Rgba>, positions: &Image<Vec2>) -> Image<Rgba> {
     let size = frame.size();
-    positions.map(|p| {
-        let [r, g, b, _] = cubic(frame, *p);
-        [r, g, b, f32::from(on_picture(*p, size))]
+    Image::from_rows(positions.width(), positions.height(), [0.0; 4], |y, row| {
+        for (out, p) in row.iter_mut().zip(positions.row(y)) {
+            let [r, g, b, _] = cubic(frame, *p);
+            *out = [r, g, b, f32::from(on_picture(*p, size))];
+        }
     })
 }
 

@@ -109,14 +109,13 @@ impl Canvas {
 
     /// Frame position of every canvas pixel.
     pub fn positions(&self, map: &Map) -> Image<Vec2> {
-        let mut field = self.grid.evaluate(&map.bend);
-        for y in 0..field.height() {
-            for (x, p) in field.row_mut(y).iter_mut().enumerate() {
+        let bend = self.grid.evaluate(&map.bend);
+        Image::from_rows(bend.width(), bend.height(), [0.0; 2], |y, row| {
+            for (x, (p, d)) in row.iter_mut().zip(bend.row(y)).enumerate() {
                 let q = map.homography.apply32(self.to_reference([x as f32, y as f32]));
-                *p = [q[0] + p[0], q[1] + p[1]];
+                *p = [q[0] + d[0], q[1] + d[1]];
             }
-        }
-        field
+        })
     }
 
     /// Frame position of one canvas position.
@@ -215,7 +214,7 @@ impl Inverse {
     }
 
     /// Canvas position of a frame position, working-size pixels.
-    #[inline]
+    #[inline(always)]
     pub fn at(&self, [x, y]: Vec2) -> Vec2 {
         let step = Self::STEP as f32;
         crate::frame::cubic(&self.nodes, [x / step + 1.0, y / step + 1.0])

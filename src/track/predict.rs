@@ -53,7 +53,7 @@ impl Inverses {
 }
 
 /// A mean over the open shutter of what `sample` gives at a moving position.
-#[inline]
+#[inline(always)]
 pub(crate) fn through_shutter<const N: usize>(
     at: Vec2,
     motion: Vec2,
@@ -92,20 +92,31 @@ impl Solution {
         }
         let (w, h) = (part.width(), part.height());
         let place = |x: usize, y: usize| [(part.x0 + x as i32) as f32, (part.y0 + y as i32) as f32];
-        let at = Image::from_fn(w, h, |x, y| inverse.at(place(x, y)));
-        let motion = if shutter > 0.0 {
-            Image::from_fn(w, h, |x, y| inverses.motion(t, place(x, y)))
-        } else {
-            Image::new(w, h, [0.0; 2])
-        };
-        let gain = at.map(|u| self.light.at(t, *u));
-        let moving = at.zip(&motion, |u, v| (u, v));
-        let colour = moving.map(|&(u, v)| through_shutter(u, v, shutter, |u| cubic(&self.atlas, u)));
-        let surface = colour.zip(&gain, |a, g| {
-            [0, 1, 2, 3].map(|c| if c < 3 { (a[c] * g[c]).clamp(0.0, self.ceiling) } else { 0.0 })
+        let at = Image::from_rows(w, h, [0.0; 2], |y, row| {
+            row.iter_mut().enumerate().for_each(|(x, u)| *u = inverse.at(place(x, y)));
         });
-        let coverage = moving.map(|&(u, v)| {
-            through_shutter(u, v, shutter, |u| [bilinear_or(&self.canvas.coverage, u, 0.0)])[0]
+        let still = Image::new(w, h, [0.0; 2]);
+        let motion = if shutter > 0.0 {
+            Image::from_rows(w, h, [0.0; 2], |y, row| {
+                row.iter_mut().enumerate().for_each(|(x, v)| *v = inverses.motion(t, place(x, y)));
+            })
+        } else {
+            still
+        };
+        let gain = Image::from_rows(w, h, [1.0; 4], |y, row| {
+            row.iter_mut().zip(at.row(y)).for_each(|(g, u)| *g = self.light.at(t, *u));
+        });
+        let surface = Image::from_rows(w, h, [0.0; 4], |y, row| {
+            let places = at.row(y).iter().zip(motion.row(y)).zip(gain.row(y));
+            for (out, ((u, v), g)) in row.iter_mut().zip(places) {
+                let a = through_shutter(*u, *v, shutter, |u| cubic(&self.atlas, u));
+                (0..3).for_each(|c| out[c] = (a[c] * g[c]).clamp(0.0, self.ceiling));
+            }
+        });
+        let coverage = Image::from_rows(w, h, 0.0, |y, row| {
+            for (out, (u, v)) in row.iter_mut().zip(at.row(y).iter().zip(motion.row(y))) {
+                *out = through_shutter(*u, *v, shutter, |u| [bilinear_or(&self.canvas.coverage, u, 0.0)])[0];
+            }
         });
         Some(Predicted { part, at, motion, surface, gain, coverage })
     }

@@ -24,6 +24,8 @@ const PULL: f32 = 1e-2;
 const RUNAWAY: f32 = 8.0;
 /// Share of the region that must be seen for flow on the canvas to be tried.
 const FLOW_NEEDS: f32 = 0.3;
+/// Times flow on the canvas is measured, each time through a better map.
+const FLOW_ROUNDS: usize = 1;
 /// Seen share below which a frame without any supported motion is lost.
 const LOST: f32 = 0.1;
 
@@ -129,21 +131,20 @@ impl Tracker<'_> {
             }
             None => state.map.clone(),
         };
-        let mut gain = self.gain(frame, template, &predicted, state.gain, 25.0, 0.7);
-        let lit =
-            |g: Rgba| Template { picture: scaled(&template.picture, g), weight: template.weight.clone() };
-        let by_flow =
-            if state.seen >= FLOW_NEEDS { self.by_flow(frame, template, &predicted, gain)? } else { None };
-        gain = self.gain(frame, template, by_flow.as_ref().unwrap_or(&predicted), gain, 15.0, 0.5);
-        let lit = lit(gain);
+        let gain = self.gain(frame, template, &predicted, state.gain, 25.0, 0.7);
+        let gain = self.gain(frame, template, &predicted, gain, 15.0, 0.5);
+        let lit = Template { picture: scaled(&template.picture, gain), weight: template.weight.clone() };
+        let cost = |a: &Alignment| a.cost(self.canvas, self.footage.size());
+        // Flow on the canvas follows bends that the prediction missed; where little is seen it would follow the occluder.
+        let flow_helps = state.seen >= FLOW_NEEDS;
         let (plain, flowed) = rayon::join(
             || self.coarse_to_fine(frame, &lit, &predicted, &FROM_PREDICTION),
-            || by_flow.map(|map| self.coarse_to_fine(frame, &lit, &map, &FROM_FLOW)),
+            || -> Result<Option<Alignment>> {
+                let map = if flow_helps { self.by_flow(frame, template, &predicted, gain)? } else { None };
+                Ok(map.map(|m| self.coarse_to_fine(frame, &lit, &m, &FROM_FLOW)))
+            },
         );
-        let size = self.footage.size();
-        let cost = |a: &Alignment| a.cost(self.canvas, size);
-        // The flow's answer only where it is as good: it is the one that follows occluders.
-        let best = match flowed {
+        let best = match flowed? {
             Some(f) if cost(&f) < 1.03 * cost(&plain) => f,
             _ => plain,
         };
@@ -244,7 +245,7 @@ impl Tracker<'_> {
     ) -> Result<Option<Map>> {
         let want = luminance(&template.picture).map(|v| v.clamp(0.0, 255.0));
         let mut map = predicted.clone();
-        for _ in 0..2 {
+        for _ in 0..FLOW_ROUNDS {
             let positions = self.canvas.positions(&map);
             let unlit = |v: Rgba| [v[0] / gain[0], v[1] / gain[1], v[2] / gain[2], 0.0];
             let read = luminance(&positions.map(|p| unlit(cubic(frame, *p)))).map(|v| v.clamp(0.0, 255.0));

@@ -199,25 +199,27 @@ impl Grid {
     fn cell_sums(&self, data: &Image<Quadric>) -> Vec<CellSums> {
         let cx = self.nx - 3;
         let all = (0..cx * (self.ny - 3)).into_par_iter();
-        all.with_min_len(4).map(|k| self.sum_cell(data, k % cx, k / cx)).collect()
+        let arch = pulp::Arch::new();
+        all.with_min_len(4).map(|k| arch.dispatch(SumCell { grid: self, data, at: (k % cx, k / cx) })).collect()
     }
 
-    fn sum_cell(&self, data: &Image<Quadric>, ci: usize, cj: usize) -> CellSums {
-        let mut sums = CellSums { matrix: [[0.0; 3]; 136], right: [[0.0; 2]; 16] };
+    #[inline(always)]
+    fn sum_cell(&self, data: &Image<Quadric>, (ci, cj): (usize, usize)) -> CellSums {
+        let mut sums = CellSums { matrix: [[0.0; 4]; 136], right: [[0.0; 2]; 16] };
         let x0 = ci * SPACING;
         let x1 = (x0 + SPACING).min(self.width);
         for y in cj * SPACING..((cj + 1) * SPACING).min(self.height) {
             let wy = &self.basis[y % SPACING];
             // First along the row, then one outer product for the whole row: ten times fewer operations.
-            let mut products = [[[0.0f32; 3]; 4]; 4];
+            // The three entries of S are padded to four, a vector register's worth.
+            let mut products = [[[0.0f32; 4]; 4]; 4];
             let mut line = [[0.0f32; 2]; 4];
             for (q, wx) in data.row(y)[x0..x1].iter().zip(&self.basis) {
+                let s = [q[0], q[1], q[2], 0.0];
                 for a in 0..4 {
                     for b in 0..=a {
                         let w = wx[a] * wx[b];
-                        for c in 0..3 {
-                            products[a][b][c] += w * q[c];
-                        }
+                        (0..4).for_each(|c| products[a][b][c] += w * s[c]);
                     }
                     line[a] = [line[a][0] + wx[a] * q[3], line[a][1] + wx[a] * q[4]];
                 }
@@ -225,9 +227,7 @@ impl Grid {
             for (p, q, k) in pairs() {
                 let (a, b) = if p % 4 >= q % 4 { (p % 4, q % 4) } else { (q % 4, p % 4) };
                 let w = wy[p / 4] * wy[q / 4];
-                for c in 0..3 {
-                    sums.matrix[k][c] += w * products[a][b][c];
-                }
+                (0..4).for_each(|c| sums.matrix[k][c] += w * products[a][b][c]);
             }
             for (p, out) in sums.right.iter_mut().enumerate() {
                 let (w, v) = (wy[p / 4], line[p % 4]);
@@ -241,7 +241,7 @@ impl Grid {
         let node = |p: usize| self.number(ci + p % 4, cj + p / 4);
         for (p, q, k) in pairs() {
             let (a, b) = (node(p), node(q));
-            let [s11, s12, s22] = sums.matrix[k].map(f64::from);
+            let [s11, s12, s22, _] = sums.matrix[k].map(f64::from);
             matrix.add(2 * a, 2 * b, s11);
             matrix.add(2 * a + 1, 2 * b + 1, s22);
             matrix.add(2 * a + 1, 2 * b, s12);
@@ -258,8 +258,24 @@ impl Grid {
 
 /// Normal equations of one cell's sixteen control points (lower triangle, see [`pairs`]).
 struct CellSums {
-    matrix: [[f32; 3]; 136],
+    matrix: [[f32; 4]; 136],
     right: [[f32; 2]; 16],
+}
+
+/// One cell's sums, compiled once more for processors with wide vectors.
+struct SumCell<'a> {
+    grid: &'a Grid,
+    data: &'a Image<Quadric>,
+    at: (usize, usize),
+}
+
+impl pulp::NullaryFnOnce for SumCell<'_> {
+    type Output = CellSums;
+
+    #[inline(always)]
+    fn call(self) -> CellSums {
+        self.grid.sum_cell(self.data, self.at)
+    }
 }
 
 /// The lower triangle of sixteen control points: (row, column, position).

@@ -61,11 +61,12 @@ impl Default for Dis {
 }
 
 impl Dis {
-    /// For small crops that are nearly aligned already, where sub-pixel accuracy counts: down to full resolution,
-    /// warped twice per level.
+    /// For small crops that are nearly aligned already, where sub-pixel accuracy counts: down to full resolution, with
+    /// fewer patches and sweeps, since little is left to be found.
     pub fn fine() -> Self {
         let whole = Self::default();
-        Self { finest_scale: 0, refinement: Refinement { warps: 2, ..whole.refinement }, ..whole }
+        let refinement = Refinement { warps: 1, iterations: 3, sweeps: 3, ..whole.refinement };
+        Self { finest_scale: 0, patch_stride: 4, refinement, ..whole }
     }
 
     /// Whether every setting has a usable value.
