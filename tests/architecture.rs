@@ -17,10 +17,11 @@ const MODULES: &[(&str, &[&str])] = &[
     ("roi", &["error", "frame"]),
     ("clip", &["error", "frame", "progress", "roi"]),
     ("flow", &["error", "frame"]),
-    ("track", &["error", "flow", "frame", "progress", "roi"]),
-    ("light", &["error", "frame", "progress", "roi", "track"]),
-    ("mask", &["error", "frame", "light", "progress", "roi", "track"]),
-    ("matte", &["error", "frame", "light", "mask", "progress", "roi", "track"]),
+    ("linear", &[]),
+    ("light", &["frame", "linear"]),
+    ("track", &["clip", "error", "flow", "frame", "light", "linear", "progress", "roi"]),
+    ("mask", &["clip", "error", "frame", "track"]),
+    ("matte", &["frame", "mask"]),
     ("atlas", &["error", "frame", "param", "roi"]),
     ("store", &["atlas", "clip", "error", "frame", "param", "roi"]),
     ("render", &["atlas", "error", "frame", "param", "roi"]),
@@ -49,6 +50,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("safetensors", &["store"]),
     ("exr", &["frame::io"]),
     ("image", &["frame::io"]),
+    ("mozjpeg", &["frame::io"]),
     ("fast_image_resize", &["frame", "clip", "engine"]),
 ];
 

@@ -140,6 +140,60 @@ fn jpeg_is_close_and_keeps_colour_sharp() {
     assert!(worst < 16.0, "{worst}");
 }
 
+/// A file kept beside `tests/reference/jpeg.py`, which made it.
+fn reference(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference").join(name)
+}
+
+#[test]
+fn jpeg_is_decoded_as_libjpeg_does() {
+    for (name, channels) in
+        [("colour-420", Channels::Rgb), ("colour-progressive", Channels::Rgb), ("grey", Channels::Grey)]
+    {
+        let file = reference(&format!("{name}.jpg"));
+        let (read, header) = (read_picture(&file).unwrap(), read_header(&file).unwrap());
+        assert_eq!((header.size, header.channels), ((53, 39), channels), "{name}");
+        let expected = read_picture(&reference(&format!("{name}.png"))).unwrap();
+        assert_eq!((read.depth, read.channels), (expected.depth, channels), "{name}");
+        assert_eq!(bits(&read.pixels), bits(&expected.pixels), "{name}");
+    }
+}
+
+#[test]
+fn jpeg_that_cannot_be_trusted_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = std::fs::read(reference("colour-420.jpg")).unwrap();
+    let refusal = |bytes: &[u8]| {
+        let path = dir.path().join("a.jpg");
+        std::fs::write(&path, bytes).unwrap();
+        read_picture(&path).map(|_| ()).map_err(|e| e.to_string())
+    };
+    // Notes after the end are the camera's business.
+    assert_eq!(refusal(&[&whole, b"notes".as_slice()].concat()), Ok(()));
+    // An end mark counts only where the picture ends: here one lies in a preview, and the picture is cut off.
+    let preview = [&whole[..2], &[0xff, 0xe1, 0, 6, 0xff, 0xd9, 0, 0], &whole[2..]].concat();
+    assert_eq!(refusal(&preview), Ok(()));
+    assert!(refusal(&preview[..preview.len() - 60]).unwrap_err().contains("cut off"));
+    for length in [whole.len() - 1, whole.len() - 2, whole.len() / 2] {
+        assert!(refusal(&whole[..length]).unwrap_err().contains("cut off"), "{length}");
+    }
+    // A header that claims 40 000 × 40 000 pixels; it lies four bytes into the frame header.
+    let frame = whole.windows(2).position(|b| b == [0xff, 0xc0]).unwrap();
+    let mut huge = whole.clone();
+    huge[frame + 5..frame + 9].copy_from_slice(&[0x9c, 0x40, 0x9c, 0x40]);
+    assert!(refusal(&huge).unwrap_err().contains("40000×40000"));
+    // Fatal to libjpeg: twelve bits a channel.
+    let mut deep = whole.clone();
+    deep[frame + 4] = 12;
+    assert!(refusal(&deep).unwrap_err().contains("12"));
+    // Four channels: the inks of print. Header and start of scan are all it takes to tell.
+    let mut inks = vec![0xff, 0xd8, 0xff, 0xc0, 0, 20, 8, 0, 8, 0, 8, 4];
+    inks.extend((1..=4).flat_map(|id| [id, 0x11, 0]));
+    inks.extend([0xff, 0xda, 0, 14, 4, 1, 0, 2, 0, 3, 0, 4, 0, 0, 63, 0, 0xff, 0xd9]);
+    let message = refusal(&inks).unwrap_err();
+    assert!(message.contains("CMYK") && message.contains("RGB"), "{message}");
+}
+
 #[test]
 fn mattes_and_arrays() {
     let dir = tempfile::tempdir().unwrap();

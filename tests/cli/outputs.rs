@@ -1,6 +1,6 @@
 //! What is made from an analysis: atlas, frames, maps; and files that do not belong to it.
 
-use crate::{fails, rna};
+use crate::{fails, works};
 use rna::atlas::{Analysis, Header, Layer, Placement, Quality, Surface};
 use rna::clip;
 use rna::frame::io::{read_picture, write_picture};
@@ -8,7 +8,6 @@ use rna::frame::{Channels, Depth, Encoding, Image, Rgba};
 use rna::roi::Roi;
 use rna::store;
 use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 
 const SIZE: (usize, usize) = (64, 48);
@@ -70,12 +69,6 @@ fn folder() -> tempfile::TempDir {
     let surfaces = vec![Surface { placement, picture: picture() }];
     store::write(&folder.path().join("shot.rna"), &Still { header, surfaces }).unwrap();
     folder
-}
-
-fn works(folder: &Path, arguments: &[&str]) -> String {
-    let output = rna(folder, arguments);
-    assert!(output.status.success(), "rna {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
 }
 
 #[test]
@@ -161,4 +154,35 @@ fn files_that_do_not_belong() {
     fs::remove_file(at.join("clip/00002.png")).unwrap();
     let view = ["render", "clip", "--atlas", "shot.rna", "--view", "matte", "-o", "m/%05d.png"];
     fails(at, &view, &["3 frames", "2"]);
+}
+
+#[test]
+fn outputs_that_cannot_be_written() {
+    let folder = folder();
+    let at = folder.path();
+    let tried = |place: &str| {
+        let frames = format!("{place}/out/%05d.png");
+        let maps = format!("{place}/maps");
+        let picture = format!("{place}/atlas.png");
+        fails(at, &["atlas", "shot.rna", "-o", &picture], &[place]);
+        fails(
+            at,
+            &["render", "clip", "--atlas", "shot.rna", "--view", "matte", "-o", &frames],
+            &[place, "cannot"],
+        );
+        fails(at, &["export", "shot.rna", "--maps", &maps], &[place, "cannot"]);
+        fails(at, &["sample", place, "--frames", "2", "--size", "64x64"], &[place, "cannot"]);
+    };
+    fs::write(at.join("file"), "").unwrap();
+    tried("file");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        fs::create_dir(at.join("locked")).unwrap();
+        fs::set_permissions(at.join("locked"), fs::Permissions::from_mode(0o555)).unwrap();
+        // Root may write anywhere.
+        if fs::write(at.join("locked/probe"), "").is_err() {
+            tried("locked");
+        }
+    }
 }

@@ -13,6 +13,7 @@ struct Sample {
     roi: PathBuf,
     picture: PathBuf,
     perfect: PathBuf,
+    visible: PathBuf,
 }
 
 impl Sample {
@@ -22,6 +23,7 @@ impl Sample {
             roi: folder.join("roi.json"),
             picture: folder.join("picture.png"),
             perfect: folder.join("truth/edited"),
+            visible: folder.join("truth/visible"),
         }
     }
 }
@@ -46,7 +48,7 @@ pub(crate) fn run() -> Result<()> {
 
     let (input, perfect, result) =
         (listed(&sample.frames)?, listed(&sample.perfect)?, listed(&folder.join("out"))?);
-    let difference = compare(&input, &perfect, &result)?;
+    let difference = compare(&input, &perfect, &result, &listed(&sample.visible)?)?;
     let strip = folder.join("strip.png");
     write_strip(&strip, &folder, &sample, &info.result, &input, &result)?;
 
@@ -67,8 +69,11 @@ pub(crate) fn run() -> Result<()> {
         );
     }
     println!("\nhow right it is:");
-    println!("  edited pixels against the perfect edit: {:.1} dB", difference.psnr());
-    println!("  largest change to a pixel the edit should leave alone: {:.0} of 255", difference.outside);
+    println!(
+        "  edited pixels against the perfect edit, what is in front included: {:.1} dB",
+        difference.psnr()
+    );
+    println!("  largest change to a pixel in the open outside the edit: {:.0} of 255", difference.outside);
     Ok(())
 }
 
@@ -80,20 +85,26 @@ fn listed(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn compare(input: &[PathBuf], perfect: &[PathBuf], result: &[PathBuf]) -> Result<Difference> {
+fn compare(
+    input: &[PathBuf],
+    perfect: &[PathBuf],
+    result: &[PathBuf],
+    visible: &[PathBuf],
+) -> Result<Difference> {
     if input.len() != perfect.len() || input.len() != result.len() {
         let counts = (input.len(), perfect.len(), result.len());
         return Err(Failure(format!("the sample and the result differ in length: {counts:?} frames")));
     }
     let mut difference = Difference::default();
-    for ((i, p), r) in input.iter().zip(perfect).zip(result) {
-        difference.add(&picture::read(i)?, &picture::read(p)?, &picture::read(r)?)?;
+    for (((i, p), r), v) in input.iter().zip(perfect).zip(result).zip(visible) {
+        let [i, p, r, v] = [i, p, r, v].map(|file| picture::read(file));
+        difference.add(&i?, &p?, &r?, &v?)?;
     }
     Ok(difference)
 }
 
-/// Above: the reference frame, its atlas, the atlas with the picture on it, the result. Below: before and after of two
-/// frames where something passes in front.
+/// Above: a frame with something thin in front, the atlas, the atlas with the picture on it, the result. Below: before
+/// and after of two frames in which something large passes.
 fn write_strip(
     path: &Path,
     folder: &Path,
@@ -111,26 +122,31 @@ fn write_strip(
     let scale = number(&sidecar["scale"]).max(1e-6);
     let painting = picture::read(&sample.picture)?;
     let edited = picture::over(&atlas, &painting, |x, y| [x0 + x as f64 / scale, y0 + y as f64 / scale]);
-    let reference = sidecar["reference_frame"].as_u64().unwrap_or(0) as usize;
-    let (crossed, half) = crossed_frames(info, input.len());
+    let [thin, half, crossed] = telling_frames(info, input.len());
     let pick = |files: &[PathBuf], i: usize| match files.get(i) {
         Some(file) => picture::read(file),
         None => Err(Failure(format!("frame {i} is missing"))),
     };
-    let (before, after) = (pick(input, reference)?, pick(result, reference)?);
+    let (before, after) = (pick(input, thin)?, pick(result, thin)?);
     let below = [pick(input, half)?, pick(result, half)?, pick(input, crossed)?, pick(result, crossed)?];
+    let (atlas, edited) = (picture::trimmed(&atlas), picture::trimmed(&edited));
     let rows = [vec![&before, &atlas, &edited, &after], below.iter().collect()];
-    picture::write(path, &picture::sheet(&rows, (360, 203)))
+    picture::write(path, &picture::sheet(&rows, (312, 176)))
 }
 
-/// The frame that shows least of the surface, and the one nearest to half-way from there to the clear.
-fn crossed_frames(info: &Value, frames: usize) -> (usize, usize) {
+/// The frame of the clip's first quarter that shows least of the surface, where the chain swings; of all frames the
+/// one that shows least, and the one nearest to half-way from there to the clear.
+fn telling_frames(info: &Value, frames: usize) -> [usize; 3] {
     let quality = info["quality"][0].as_array().cloned().unwrap_or_default();
     let visible: Vec<f64> = quality.iter().map(|q| q["visible"].as_f64().unwrap_or(1.0)).collect();
-    let nearest = |to: f64| {
+    let nearest = |to: f64, of: usize| {
         let distance = |i: &usize| (visible[*i] - to).abs();
-        (0..visible.len()).min_by(|a, b| distance(a).total_cmp(&distance(b)))
+        (0..of.min(visible.len())).min_by(|a, b| distance(a).total_cmp(&distance(b)))
     };
     let least = visible.iter().copied().fold(1.0, f64::min);
-    (nearest(least).unwrap_or(frames / 2), nearest((1.0 + least) / 2.0).unwrap_or(frames / 4))
+    [
+        nearest(0.0, frames / 4).unwrap_or(0),
+        nearest((1.0 + least) / 2.0, frames).unwrap_or(frames / 4),
+        nearest(least, frames).unwrap_or(frames / 2),
+    ]
 }

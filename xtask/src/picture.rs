@@ -1,7 +1,7 @@
 //! The little arithmetic on pictures that `demo` needs: how far two are apart, one over another, a contact sheet.
 
 use crate::{Failure, Result};
-use rna::frame::{Image, Rgba};
+use rna::frame::{Image, Rect, Rgba};
 use std::path::Path;
 
 /// Reads a picture through the library.
@@ -20,28 +20,31 @@ pub(crate) fn write(path: &Path, picture: &Image<Rgba>) -> Result<()> {
 pub(crate) struct Difference {
     squared: f64,
     values: usize,
-    /// Largest change, in 8-bit levels, to a pixel the perfect edit leaves alone.
+    /// Largest change, in 8-bit levels, to a pixel in the open that the perfect edit leaves alone.
     pub(crate) outside: f64,
 }
 
 impl Difference {
-    /// Adds a frame. Where the perfect edit differs from the input, the result is held against it; elsewhere the
-    /// result should be the input itself.
+    /// Adds a frame. What the perfect edit or the result changes is held against the perfect edit, what is in front
+    /// of the surface included; where the surface shows (`visible`) but the perfect edit leaves the input alone, the
+    /// result should too.
     pub(crate) fn add(
         &mut self,
         input: &Image<Rgba>,
         perfect: &Image<Rgba>,
         result: &Image<Rgba>,
+        visible: &Image<Rgba>,
     ) -> Result<()> {
-        if input.size() != perfect.size() || input.size() != result.size() {
+        if [perfect, result, visible].iter().any(|other| other.size() != input.size()) {
             return Err(Failure("the sample's frames and the rendered ones differ in size".into()));
         }
-        for ((i, p), r) in input.pixels().iter().zip(perfect.pixels()).zip(result.pixels()) {
+        let pairs = input.pixels().iter().zip(perfect.pixels());
+        for (((i, p), r), v) in pairs.zip(result.pixels()).zip(visible.pixels()) {
             let apart =
                 |a: &Rgba, b: &Rgba| (0..3).map(|c| f64::from(a[c] - b[c]) * 255.0).collect::<Vec<_>>();
-            if i == p {
+            if i == p && v[0] == 1.0 {
                 self.outside = apart(i, r).iter().fold(self.outside, |m, d| m.max(d.abs()));
-            } else {
+            } else if i != p || i != r {
                 self.squared += apart(p, r).iter().map(|d| d * d).sum::<f64>();
                 self.values += 3;
             }
@@ -49,7 +52,7 @@ impl Difference {
         Ok(())
     }
 
-    /// Peak signal-to-noise ratio in dB over the pixels the edit changes.
+    /// Peak signal-to-noise ratio in dB over the pixels that either edit changes.
     pub(crate) fn psnr(&self) -> f64 {
         10.0 * (255.0f64.powi(2) * self.values.max(1) as f64 / self.squared.max(1e-9)).log10()
     }
@@ -91,6 +94,14 @@ pub(crate) fn sheet(rows: &[Vec<&Image<Rgba>>], cell: (usize, usize)) -> Image<R
     sheet
 }
 
+/// Without the transparent margin around it.
+pub(crate) fn trimmed(picture: &Image<Rgba>) -> Image<Rgba> {
+    let (w, h) = picture.size();
+    let places = (0..h).flat_map(|y| (0..w).map(move |x| (x, y)));
+    let seen = places.filter(|&at| picture[at][3] > 0.0).map(|(x, y)| [x as f32, y as f32]);
+    Rect::around(seen).map_or_else(|| picture.clone(), |bounds| picture.crop(bounds))
+}
+
 /// Scaled to the largest size that fits, by the mean of what falls into each pixel.
 fn fit(picture: &Image<Rgba>, cell: (usize, usize)) -> Image<Rgba> {
     let (w, h) = picture.size();
@@ -124,14 +135,18 @@ mod tests {
 
     #[test]
     fn differences_inside_and_outside() {
-        let input = flat(2, 1, 0.0);
-        let perfect = Image::from_vec(2, 1, vec![[1.0; 4], [0.0, 0.0, 0.0, 1.0]]);
+        let grey = |values: [f32; 3]| Image::from_vec(3, 1, values.map(|v| [v, v, v, 1.0]).to_vec());
+        let (input, visible) = (grey([0.0; 3]), grey([1.0, 1.0, 0.0]));
+        let perfect = grey([1.0, 0.0, 0.0]);
         let mut d = Difference::default();
-        d.add(&input, &perfect, &Image::from_vec(2, 1, vec![[0.9, 0.9, 0.9, 1.0], [0.0, 0.2, 0.0, 1.0]]))
-            .unwrap();
+        d.add(&input, &perfect, &grey([0.9, 0.2, 0.0]), &visible).unwrap();
         assert!((d.psnr() - 20.0).abs() < 1e-4, "{}", d.psnr());
         assert!((d.outside - 51.0).abs() < 1e-4);
-        assert!(d.add(&input, &perfect, &flat(3, 1, 0.0)).is_err());
+        // Paint on what is in front counts as error of the edit.
+        d.add(&input, &perfect, &grey([1.0, 0.0, 0.3]), &visible).unwrap();
+        let mean = (0.01 + 0.09) / 3.0f64;
+        assert!((d.psnr() + 10.0 * mean.log10()).abs() < 1e-4, "{}", d.psnr());
+        assert!(d.add(&input, &perfect, &flat(4, 1, 0.0), &visible).is_err());
     }
 
     #[test]

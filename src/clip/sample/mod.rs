@@ -82,6 +82,21 @@ pub struct Truth {
     pub edited: Image<Rgba>,
 }
 
+/// A pixel before the sensor.
+#[derive(Debug, Clone, Copy)]
+struct Shade {
+    plain: Color,
+    edited: Color,
+    visible: f32,
+}
+
+/// What the files of a frame hold.
+struct Shot {
+    frame: Image<Rgba>,
+    edited: Image<Rgba>,
+    visible: Image<f32>,
+}
+
 /// A scene ready to be rendered; also a [`Clip`], so that tests need no files.
 #[derive(Debug)]
 pub struct Scene {
@@ -151,7 +166,7 @@ impl Scene {
     /// # Panics
     /// If the scene has no such frame; through [`Clip::frame`] that is an error instead.
     pub fn frame(&self, index: usize) -> Image<Rgba> {
-        self.render(index, false)
+        self.expose(&self.shades(index), index, |s| s.plain)
     }
 
     /// All that is known of frame `index`.
@@ -163,9 +178,19 @@ impl Scene {
         let moment = self.motion.at(t);
         let map = self.image(|x, y| self.map(x, y, &moment).map(|v| v as f32));
         let light = self.image(|x, y| moment.gain(self.plane.normalised(self.map(x, y, &moment))));
-        let visible = self.image(|x, y| 1.0 - self.front(x, y, t).1);
         let inside = self.image(|x, y| self.inside(self.map(x, y, &moment)));
-        Truth { map, visible, light, inside, edited: self.render(index, true) }
+        let Shot { visible, edited, .. } = self.shot(index);
+        Truth { map, visible, light, inside, edited }
+    }
+
+    /// Frame `index`, the perfect edit of it and the surface's visibility: what goes into files.
+    fn shot(&self, index: usize) -> Shot {
+        let shades = self.shades(index);
+        Shot {
+            frame: self.expose(&shades, index, |s| s.plain),
+            edited: self.expose(&shades, index, |s| s.edited),
+            visible: shades.map(|s| s.visible),
+        }
     }
 
     fn time(&self, index: usize) -> f64 {
@@ -195,25 +220,26 @@ impl Scene {
         self.front.at(p, t as f32, self.plane.design_pixel())
     }
 
-    fn render(&self, index: usize, edited: bool) -> Image<Rgba> {
+    /// Light and visibility of every pixel, as it is and as it is edited, before the sensor.
+    fn shades(&self, index: usize) -> Image<Shade> {
         let t = self.time(index);
         let moment = self.motion.at(t);
-        let frame = self.image(|x, y| {
+        self.image(|x, y| {
             let at = self.map(x, y, &moment);
             let gain = moment.gain(self.plane.normalised(at));
-            let mut color = self.surface(x, y, &moment);
-            color = [0, 1, 2].map(|c| color[c] * gain[c]);
-            if edited {
-                let inside = self.inside(at);
-                if inside > 0.0 {
-                    let [r, g, b, _] = cubic(&self.picture, at.map(|v| v as f32));
-                    color = blend(color, [r * gain[0], g * gain[1], b * gain[2]], inside);
-                }
-            }
+            let lit = |color: Color| [0, 1, 2].map(|c| color[c] * gain[c]);
+            let plain = lit(self.surface(x, y, &moment));
+            let inside = self.inside(at);
+            let edited = if inside > 0.0 {
+                let [r, g, b, _] = cubic(&self.picture, at.map(|v| v as f32));
+                blend(plain, lit([r, g, b]), inside)
+            } else {
+                plain
+            };
             let (front, alpha) = self.front(x, y, t);
-            blend(color, front, alpha)
-        });
-        self.expose(&frame, index)
+            let behind = |color| blend(color, front, alpha);
+            Shade { plain: behind(plain), edited: behind(edited), visible: 1.0 - alpha }
+        })
     }
 
     /// The board and what is behind it, unlit, averaged over a pixel.
@@ -235,10 +261,10 @@ impl Scene {
     }
 
     /// Noise and 8 bits; the noise of a frame is the same whether it is edited or not.
-    fn expose(&self, frame: &Image<Color>, index: usize) -> Image<Rgba> {
+    fn expose(&self, shades: &Image<Shade>, index: usize, choose: impl Fn(&Shade) -> Color) -> Image<Rgba> {
         let random = &mut Random::new(self.options.seed, 1000 + index as u64);
-        frame.map(|color| {
-            let [r, g, b] = color.map(|v| {
+        shades.map(|shade| {
+            let [r, g, b] = choose(shade).map(|v| {
                 let level = v * 255.0 + self.options.noise * random.normal();
                 level.round().clamp(0.0, 255.0) / 255.0
             });
@@ -254,7 +280,7 @@ impl Clip for Scene {
 
     fn frame(&self, index: usize) -> Result<Image<Rgba>> {
         if index < self.options.frames {
-            Ok(self.render(index, false))
+            Ok(Scene::frame(self, index))
         } else {
             Err(no_such_frame(&self.info, index))
         }

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::frame::io::{write_atomic, write_picture};
 use crate::frame::{Channels, Depth};
 use crate::progress::Progress;
+use rayon::prelude::*;
 use std::io::Write;
 use std::path::Path;
 
@@ -32,14 +33,20 @@ pub fn write(dir: &Path, scene: &Scene, progress: &Progress) -> Result<()> {
     write_picture(&dir.join("picture.png"), &scene.picture(), Depth::U8, Channels::Rgba)?;
     let count = scene.info().frames;
     progress.stage("sample", count);
-    for i in 0..count {
+    let frame = |i: usize| -> Result<()> {
         let name = format!("{i:05}.png");
-        let truth = scene.truth(i);
-        write_picture(&frames.join(&name), &scene.frame(i), Depth::U8, Channels::Rgb)?;
-        write_picture(&edited.join(&name), &truth.edited, Depth::U8, Channels::Rgb)?;
-        let shown = truth.visible.map(|&v| [v, v, v, 1.0]);
-        write_picture(&visible.join(&name), &shown, Depth::U8, Channels::Grey)?;
-        progress.step(i + 1)?;
+        let shot = scene.shot(i);
+        write_picture(&frames.join(&name), &shot.frame, Depth::U8, Channels::Rgb)?;
+        write_picture(&edited.join(&name), &shot.edited, Depth::U8, Channels::Rgb)?;
+        let shown = shot.visible.map(|&v| [v, v, v, 1.0]);
+        write_picture(&visible.join(&name), &shown, Depth::U8, Channels::Grey)
+    };
+    // As many frames at a time as there are cores, so that memory does not grow with the clip.
+    let side_by_side = rayon::current_num_threads();
+    for start in (0..count).step_by(side_by_side) {
+        let end = count.min(start + side_by_side);
+        (start..end).into_par_iter().try_for_each(frame)?;
+        (start..end).try_for_each(|i| progress.step(i + 1))?;
     }
     Ok(())
 }

@@ -7,11 +7,12 @@
 //! | kind | read | written |
 //! |---|---|---|
 //! | PNG  | 1 to 16 bits, palettes expanded | 8, 16 |
-//! | JPEG | 8 | 8, quality 96, colour not subsampled |
+//! | JPEG | 8, grey or colour, the same values as libjpeg | 8, quality 96, colour not subsampled |
 //! | TIFF | 8, 16, single float | 8, 16, single float |
 //! | EXR  | half, single float | half, single float, ZIP |
 
 mod atomic;
+mod jpeg;
 mod npy;
 mod openexr;
 mod raster;
@@ -121,6 +122,7 @@ impl Kind {
 pub fn read_header(path: &Path) -> Result<Header> {
     match kind_of_file(path)? {
         Kind::Exr => openexr::read_header(path),
+        Kind::Jpeg => jpeg::read_header(path),
         kind => raster::read_header(path, kind),
     }
 }
@@ -133,6 +135,7 @@ pub fn read_header(path: &Path) -> Result<Header> {
 pub fn read_picture(path: &Path) -> Result<Picture> {
     match kind_of_file(path)? {
         Kind::Exr => openexr::read(path),
+        Kind::Jpeg => jpeg::read(path),
         kind => raster::read(path, kind),
     }
 }
@@ -148,6 +151,7 @@ pub fn write_picture(path: &Path, pixels: &Image<Rgba>, depth: Depth, channels: 
     check_size(path, pixels.width(), pixels.height())?;
     match kind {
         Kind::Exr => openexr::write(path, pixels, kind.holds(depth), channels),
+        Kind::Jpeg => jpeg::write(path, pixels, channels),
         _ => raster::write(path, pixels, kind, kind.holds(depth), channels),
     }
 }

@@ -1,18 +1,14 @@
-//! PNG, JPEG and TIFF through the `image` crate.
+//! PNG and TIFF through the `image` crate.
 
 use super::{Header, Kind, Picture, check_size, one_line, write_atomic};
 use crate::error::{Error, Result};
 use crate::frame::{Channels, Depth, Image, Rgba};
-use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::codecs::tiff::TiffEncoder;
 use image::{ColorType, ExtendedColorType, ImageDecoder, ImageEncoder, ImageError, ImageFormat, ImageReader};
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom};
+use std::io::{BufReader, BufWriter};
 use std::path::Path;
-
-/// JPEG quality: visually lossless, and the edit must not be the first thing the codec spoils.
-const JPEG_QUALITY: u8 = 96;
 
 pub(super) fn read_header(path: &Path, kind: Kind) -> Result<Header> {
     let decoder = open(path, kind)?;
@@ -22,40 +18,20 @@ pub(super) fn read_header(path: &Path, kind: Kind) -> Result<Header> {
 pub(super) fn read(path: &Path, kind: Kind) -> Result<Picture> {
     let decoder = open(path, kind)?;
     let header = header_of(path, kind, &decoder)?;
-    if kind == Kind::Jpeg {
-        check_jpeg_end(path)?;
-    }
     let bytes = usize::try_from(decoder.total_bytes())
         .map_err(|_| Error::picture(path, "it is larger than this machine's memory"))?;
     let mut raw = vec![0u8; bytes];
     decoder.read_image(&mut raw).map_err(|e| read_error(path, e))?;
-    let values: Vec<f32> = match header.depth {
-        Depth::U8 => raw.iter().map(|&v| f32::from(v) / 255.0).collect(),
-        Depth::U16 => {
-            raw.chunks_exact(2).map(|b| f32::from(u16::from_ne_bytes([b[0], b[1]])) / 65535.0).collect()
-        }
-        Depth::F16 | Depth::F32 => {
-            raw.chunks_exact(4).map(|b| f32::from_ne_bytes([b[0], b[1], b[2], b[3]])).collect()
-        }
-    };
-    drop(raw);
-    let pixels: Vec<Rgba> = match header.channels {
-        Channels::Grey => values.iter().map(|&v| [v, v, v, 1.0]).collect(),
-        Channels::GreyAlpha => values.chunks_exact(2).map(|p| [p[0], p[0], p[0], p[1]]).collect(),
-        Channels::Rgb => values.chunks_exact(3).map(|p| [p[0], p[1], p[2], 1.0]).collect(),
-        Channels::Rgba => values.chunks_exact(4).map(|p| [p[0], p[1], p[2], p[3]]).collect(),
-    };
-    let (w, h) = header.size;
-    Ok(Picture { pixels: Image::from_vec(w, h, pixels), depth: header.depth, channels: header.channels })
+    let pixels = from_bytes(raw, header.size, header.depth, header.channels);
+    Ok(Picture { pixels, depth: header.depth, channels: header.channels })
 }
 
 fn open(path: &Path, kind: Kind) -> Result<impl ImageDecoder> {
     let file = File::open(path).map_err(Error::io("read", path))?;
     let format = match kind {
         Kind::Png => ImageFormat::Png,
-        Kind::Jpeg => ImageFormat::Jpeg,
-        // EXR has its own reader and never comes here.
-        Kind::Tiff | Kind::Exr => ImageFormat::Tiff,
+        // JPEG and EXR have their own readers and never come here.
+        Kind::Tiff | Kind::Jpeg | Kind::Exr => ImageFormat::Tiff,
     };
     // Sizes are checked by `header_of`, with a message of ours; the codec's own limit would refuse large frames.
     let mut reader = ImageReader::with_format(BufReader::new(file), format);
@@ -80,22 +56,6 @@ fn header_of(path: &Path, kind: Kind, decoder: &impl ImageDecoder) -> Result<Hea
         other => return Err(Error::picture(path, format!("its pixels ({other:?}) are not understood"))),
     };
     Ok(Header { size: (w as usize, h as usize), depth, channels, kind })
-}
-
-/// The JPEG decoder fills what is missing with grey; a file cut off while it was copied must be an error instead.
-fn check_jpeg_end(path: &Path) -> Result<()> {
-    /// Cameras append notes after the end mark; it is looked for this far back.
-    const TAIL: u64 = 1 << 16;
-    let io = || Error::io("read", path);
-    let mut file = File::open(path).map_err(io())?;
-    let length = file.seek(SeekFrom::End(0)).map_err(io())?;
-    file.seek(SeekFrom::Start(length.saturating_sub(TAIL))).map_err(io())?;
-    let mut tail = Vec::new();
-    file.read_to_end(&mut tail).map_err(io())?;
-    if tail.windows(2).any(|b| b == [0xff, 0xd9]) {
-        return Ok(());
-    }
-    Err(Error::picture(path, "it is cut off before its end; copy or render it again"))
 }
 
 fn read_error(path: &Path, error: ImageError) -> Error {
@@ -123,8 +83,6 @@ pub(super) fn write(
     channels: Channels,
 ) -> Result<()> {
     let channels = match (kind, channels) {
-        (Kind::Jpeg, Channels::GreyAlpha) => Channels::Grey,
-        (Kind::Jpeg, Channels::Rgba) => Channels::Rgb,
         (Kind::Tiff, Channels::GreyAlpha) => Channels::Rgba,
         (Kind::Tiff, Channels::Grey) if depth == Depth::F32 => Channels::Rgb,
         (_, channels) => channels,
@@ -148,14 +106,39 @@ pub(super) fn write(
         let written = match kind {
             Kind::Png => PngEncoder::new_with_quality(out, CompressionType::Fast, FilterType::Adaptive)
                 .write_image(&raw, w, h, color),
-            Kind::Jpeg => JpegEncoder::new_with_quality(out, JPEG_QUALITY).write_image(&raw, w, h, color),
-            Kind::Tiff | Kind::Exr => TiffEncoder::new(out).write_image(&raw, w, h, color),
+            Kind::Tiff | Kind::Jpeg | Kind::Exr => TiffEncoder::new(out).write_image(&raw, w, h, color),
         };
         written.map_err(|e| match e {
             ImageError::IoError(e) => Error::io("write", path)(e),
             e => Error::picture(path, format!("it cannot be written ({})", one_line(e))),
         })
     })
+}
+
+/// The opposite of [`to_bytes`].
+pub(super) fn from_bytes(
+    raw: Vec<u8>,
+    (w, h): (usize, usize),
+    depth: Depth,
+    channels: Channels,
+) -> Image<Rgba> {
+    let values: Vec<f32> = match depth {
+        Depth::U8 => raw.iter().map(|&v| f32::from(v) / 255.0).collect(),
+        Depth::U16 => {
+            raw.chunks_exact(2).map(|b| f32::from(u16::from_ne_bytes([b[0], b[1]])) / 65535.0).collect()
+        }
+        Depth::F16 | Depth::F32 => {
+            raw.chunks_exact(4).map(|b| f32::from_ne_bytes([b[0], b[1], b[2], b[3]])).collect()
+        }
+    };
+    drop(raw);
+    let pixels: Vec<Rgba> = match channels {
+        Channels::Grey => values.iter().map(|&v| [v, v, v, 1.0]).collect(),
+        Channels::GreyAlpha => values.chunks_exact(2).map(|p| [p[0], p[0], p[0], p[1]]).collect(),
+        Channels::Rgb => values.chunks_exact(3).map(|p| [p[0], p[1], p[2], 1.0]).collect(),
+        Channels::Rgba => values.chunks_exact(4).map(|p| [p[0], p[1], p[2], p[3]]).collect(),
+    };
+    Image::from_vec(w, h, pixels)
 }
 
 /// The picture as a file of integers stores it, channels interleaved, native byte order.

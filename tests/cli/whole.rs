@@ -1,0 +1,129 @@
+//! The whole job on a generated clip, uninterrupted and interrupted.
+
+use crate::{rna, works};
+use rna::frame::io::{read_picture, write_picture};
+use rna::frame::{Channels, Depth, Image, Rgba};
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+
+const FRAMES: usize = 6;
+const ANALYZE: &[&str] =
+    &["analyze", "clip/frames", "--roi", "clip/roi.json", "-o", "shot.rna", "--preset", "draft", "--json"];
+
+/// A folder with a small generated clip.
+fn sample() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    works(folder.path(), &["sample", "clip", "--size", "160x90", "--frames", &FRAMES.to_string()]);
+    folder
+}
+
+fn events(text: &str) -> Vec<Value> {
+    text.lines().map(|l| serde_json::from_str(l).unwrap()).collect()
+}
+
+fn read(path: &Path) -> Image<Rgba> {
+    read_picture(path).unwrap().pixels
+}
+
+/// Renders an edit into a folder; says for every frame how many pixels changed, and how many of those did so far
+/// from where `marked` says the edit lies.
+fn changes(at: &Path, edit: &[&str], out: &str, marked: impl Fn([usize; 2]) -> bool) -> Vec<[usize; 2]> {
+    let pattern = format!("{out}/%05d.png");
+    works(at, &[&["render", "clip/frames", "--atlas", "shot.rna", "-o", &pattern], edit].concat());
+    let frame = |t: usize| {
+        let name = format!("{t:05}.png");
+        let (before, after) = (read(&at.join("clip/frames").join(&name)), read(&at.join(out).join(&name)));
+        let mut count = [0, 0];
+        for y in 0..before.height() {
+            for x in 0..before.width() {
+                if before[(x, y)] != after[(x, y)] {
+                    count[0] += 1;
+                    count[1] += usize::from(!marked([x, y]));
+                }
+            }
+        }
+        count
+    };
+    (0..FRAMES).map(frame).collect()
+}
+
+#[test]
+fn edits_show_and_nothing_else_changes() {
+    let folder = sample();
+    let at = folder.path();
+    works(at, ANALYZE);
+    assert!(!at.join("shot.rna.work").exists(), "the work folder stays behind");
+    works(at, &["atlas", "shot.rna", "-o", "atlas.png"]);
+    let atlas = read(&at.join("atlas.png"));
+    let note: Value = serde_json::from_slice(&fs::read(at.join("atlas.json")).unwrap()).unwrap();
+
+    let everywhere = |_: [usize; 2]| true;
+    let untouched = changes(at, &["--edited", "atlas.png"], "untouched", everywhere);
+    assert_eq!(untouched, [[0, 0]; FRAMES], "an atlas that was not edited changed the clip");
+
+    // Nor does one that a paint program saved with 8 bits.
+    write_picture(&at.join("shallow.png"), &atlas, Depth::U8, Channels::Rgba).unwrap();
+    let untouched = changes(at, &["--edited", "shallow.png"], "shallow", everywhere);
+    assert_eq!(untouched, [[0, 0]; FRAMES], "an atlas saved with fewer bits changed the clip");
+
+    // A square of 16 reference pixels a side in the middle of the surface; the camera moves by less than 24 more.
+    let scale = note["scale"].as_f64().unwrap();
+    let (w, h) = atlas.size();
+    let side = (8.0 * scale) as usize;
+    let inside = |x: usize, y: usize| x.abs_diff(w / 2) < side && y.abs_diff(h / 2) < side;
+    let origin = |i: usize| note["origin"][i].as_f64().unwrap();
+    let centre = [origin(0) + w as f64 / 2.0 / scale, origin(1) + h as f64 / 2.0 / scale];
+    let near = |p: [usize; 2]| (0..2).all(|i| (p[i] as f64 - centre[i]).abs() < 32.0);
+    let green = [0.0, 0.9, 0.1, 1.0];
+    let copy = Image::from_fn(w, h, |x, y| if inside(x, y) { green } else { atlas[(x, y)] });
+    write_picture(&at.join("copy.png"), &copy, Depth::U16, Channels::Rgba).unwrap();
+    let painting = Image::from_fn(w, h, |x, y| if inside(x, y) { green } else { [0.0; 4] });
+    write_picture(&at.join("painting.png"), &painting, Depth::U8, Channels::Rgba).unwrap();
+    for edit in ["copy", "painting"] {
+        let counts = changes(at, &["--edited", &format!("{edit}.png")], edit, near);
+        // What passes in front may hide the square in some frames, not in most.
+        let shown = counts.iter().filter(|c| c[0] > 100).count();
+        assert!(shown > FRAMES / 2 && counts.iter().all(|c| c[1] == 0), "{edit}: {counts:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn interrupted_work_goes_on() {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
+    let folder = sample();
+    let at = folder.path();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rna"));
+    command.args(ANALYZE).current_dir(at).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut run = command.spawn().unwrap();
+    // Ctrl-C as soon as the second stage begins.
+    let mut stages = 0;
+    for line in BufReader::new(run.stdout.take().unwrap()).lines() {
+        let event: Value = serde_json::from_str(&line.unwrap()).unwrap();
+        stages += usize::from(event["event"] == "stage");
+        if stages == 2 && event["event"] == "stage" {
+            let killed = Command::new("kill").args(["-INT", &run.id().to_string()]).status().unwrap();
+            assert!(killed.success());
+        }
+    }
+    let output = run.wait_with_output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), errors.trim()), (Some(130), "rna: cancelled"));
+    assert!(!at.join("shot.rna").exists(), "half a file was left");
+    assert!(at.join("shot.rna.work").is_dir(), "the finished stage is gone");
+
+    let second = rna(at, ANALYZE);
+    assert!(second.status.success(), "{}", String::from_utf8_lossy(&second.stderr));
+    let events = events(&String::from_utf8(second.stdout).unwrap());
+    // The first stage is announced but takes no step: its frames were there.
+    let kinds: Vec<_> = events.iter().take(2).map(|e| e["event"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["stage", "stage"]);
+    assert!(at.join("shot.rna").exists() && !at.join("shot.rna.work").exists());
+    // Interrupted or not, the same comes out.
+    let resumed = fs::read(at.join("shot.rna")).unwrap();
+    fs::remove_file(at.join("shot.rna")).unwrap();
+    works(at, ANALYZE);
+    assert!(resumed == fs::read(at.join("shot.rna")).unwrap(), "the resumed analysis differs");
+}
