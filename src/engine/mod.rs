@@ -189,7 +189,7 @@ impl<'a> Analysis<'a> {
     fn refine(&mut self, spool: &Spool, regions: &[(Canvas, Vec<Tracked>)]) -> Result<Vec<Solution>> {
         self.kept_stage("refine", self.effort.steps() * regions.len(), |a| {
             let region = |(canvas, tracked): &(Canvas, Vec<Tracked>)| {
-                refine(spool, canvas, a.roi.reference_frame, tracked, &Dis::fine(), a.effort, a.progress)
+                refine(spool, canvas, a.roi.reference_frame, tracked, a.effort, a.progress)
             };
             regions.iter().map(region).collect()
         })

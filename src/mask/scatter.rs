@@ -6,12 +6,10 @@
 use crate::clip::Footage;
 use crate::error::Result;
 use crate::frame::{Image, Rgba, box_blur};
-use crate::track::{Inverses, Solution, in_order, median, on_picture, read_part, spread};
+use crate::track::{Inverses, MAD, Solution, in_order, median, on_picture, read_part, spread};
 
 /// Frames the scatter is taken over at most; memory stays bounded.
 const FRAMES: usize = 33;
-/// A normal distribution's standard deviation for a median absolute deviation of 1.
-const MAD: f32 = 1.4826;
 /// Least scatter in levels: no footage is quieter than its rounding.
 const LEAST: f32 = 0.5;
 

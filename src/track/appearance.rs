@@ -13,6 +13,14 @@ use rayon::prelude::*;
 const SAMPLE_STRIDE: usize = 4;
 /// Frames the median is taken over at most: enough to outvote any occluder, and memory stays bounded.
 const MEDIAN_FRAMES: usize = 33;
+/// A normal distribution's standard deviation for a median absolute deviation of 1.
+pub(crate) const MAD: f32 = 1.4826;
+/// Deviation, against the region's usual one, from which frames are taken to disagree about a point.
+const DISAGREE: f32 = 3.0;
+/// Distance from the median, against that deviation, from which the reference is taken to show something else.
+const OUTSIDE: f32 = 6.0;
+/// Least usual deviation in levels.
+const LEAST_DEVIATION: f32 = 1.0;
 /// Misfit in levels beyond which a pixel does not enter the mean.
 const SIGMA: f32 = 4.0;
 /// Frames read at once: results are summed in frame order, so they do not depend on the number of threads.
@@ -221,8 +229,38 @@ impl Solution {
         Ok(seen.zip(&self.light.field(t), |s, g| [s[0] / g[0], s[1] / g[1], s[2] / g[2], s[3]]))
     }
 
-    /// The atlas as the median of the clearer frames: a start that no single frame can spoil.
+    /// A first atlas that no occluder spoils: the median of the clearer frames.
     pub(crate) fn median_atlas(&mut self, footage: &dyn Footage) -> Result<()> {
+        let medians = self.medians(footage)?;
+        self.atlas = self.atlas.zip(&medians, |a, m| [m[0], m[1], m[2], a[3]]);
+        Ok(())
+    }
+
+    /// Gives the atlas the reference frame's own picture where the frames do not agree on any. Leaves before a meadow
+    /// never agree; a mean of them is a blur, and the reference as good a witness as any.
+    pub(crate) fn trust_reference(&mut self, footage: &dyn Footage, reference: usize) -> Result<()> {
+        let medians = self.medians(footage)?;
+        let inside = medians.pixels().iter().zip(self.canvas.coverage.pixels()).filter(|(_, k)| **k > 0.5);
+        let mut deviations: Vec<f32> = inside.map(|(m, _)| m[3]).collect();
+        let usual = median(&mut deviations).unwrap_or(0.0).max(LEAST_DEVIATION);
+        let deviation = box_blur(&medians.map(|m| m[3]), 1);
+        let own = self.unlit(footage, reference)?;
+        let off = box_blur(&own.zip(&medians, |o, m| square_mean(o, m).sqrt()), 1);
+        let (w, h) = self.canvas.size();
+        // Where the reference lies outside the frames' spread it shows something else: a chain in front of the surface.
+        let disputed = |x: usize, y: usize| {
+            let d = deviation[(x, y)];
+            d > DISAGREE * usual && off[(x, y)] < OUTSIDE * d && own[(x, y)][3] > 0.0
+        };
+        self.atlas = Image::from_fn(w, h, |x, y| {
+            let (a, o) = (self.atlas[(x, y)], own[(x, y)]);
+            if disputed(x, y) { [o[0], o[1], o[2], a[3]] } else { a }
+        });
+        Ok(())
+    }
+
+    /// Median colour of the clearer frames, with their deviation from it in levels as alpha.
+    fn medians(&self, footage: &dyn Footage) -> Result<Image<Rgba>> {
         let best = self.clarity.iter().copied().fold(0.0, f32::max);
         let clear: Vec<usize> = (0..footage.len()).filter(|&t| self.clarity[t] > 0.5 * best).collect();
         let frames: Vec<usize> = spread(&clear, MEDIAN_FRAMES);
@@ -236,21 +274,12 @@ impl Solution {
             },
         )?;
         let (w, h) = self.canvas.size();
-        let before = &self.atlas;
-        self.atlas = Image::from_rows(w, h, [0.0; 4], |y, row| {
+        Ok(Image::from_rows(w, h, [0.0; 4], |y, row| {
             let mut values = Vec::with_capacity(stack.len());
             for (x, out) in row.iter_mut().enumerate() {
-                *out = before[(x, y)];
-                for c in 0..3 {
-                    values.clear();
-                    values.extend(stack.iter().map(|s| s[(x, y)]).filter(|s| s[3] > 0.0).map(|s| s[c]));
-                    if let Some(m) = median(&mut values) {
-                        out[c] = m;
-                    }
-                }
+                *out = consensus(self.atlas[(x, y)], stack.iter().map(|s| s[(x, y)]), &mut values);
             }
-        });
-        Ok(())
+        }))
     }
 
     /// The atlas as the mean over all frames of what fits the atlas so far, clear frames counting more.
@@ -284,6 +313,22 @@ impl Solution {
             .zip(&sum, |a, s| if s[3] > 0.1 { [s[0] / s[3], s[1] / s[3], s[2] / s[3], a[3]] } else { a });
         Ok(())
     }
+}
+
+/// The median of what frames show at one point (alpha 0: not seen), with the frames' deviation from it, in levels, as
+/// alpha; where no frame shows it, `otherwise` and no deviation.
+fn consensus(otherwise: Rgba, seen: impl Iterator<Item = Rgba> + Clone, values: &mut Vec<f32>) -> Rgba {
+    let mut result = otherwise;
+    result[3] = 0.0;
+    for c in 0..3 {
+        values.clear();
+        values.extend(seen.clone().filter(|s| s[3] > 0.0).map(|s| s[c]));
+        let Some(middle) = median(values) else { return result };
+        values.iter_mut().for_each(|v| *v = (*v - middle).abs());
+        result[3] += MAD / 3.0 * median(values).unwrap_or(0.0);
+        result[c] = middle;
+    }
+    result
 }
 
 /// Mean over the colour channels of the squared difference.

@@ -18,7 +18,7 @@ mod stiffness;
 
 pub use align::{Alignment, Options, Rest, Target, Template, align};
 pub use appearance::Solution;
-pub(crate) use appearance::{in_order, median, spread};
+pub(crate) use appearance::{MAD, in_order, median, spread};
 pub use canvas::{Canvas, Inverse, MARGIN, Map};
 pub use homography::Homography;
 pub(crate) use predict::read_part;

@@ -1,15 +1,13 @@
 //! The second pass: light, atlas and maps against each other, over all frames, until they agree.
 
-use super::align::{Alignment, align};
+use super::align::{Options, align};
 use super::appearance::{Seen, Solution, Visible, in_order, square_mean};
 use super::canvas::{Canvas, Map};
 use super::predict::{Inverses, Predicted, read_part};
 use super::sequential::{Tracked, on_picture};
-use super::residual::follow_flow;
 use super::stiffness::polish;
 use crate::clip::Footage;
 use crate::error::Result;
-use crate::flow::OpticalFlow;
 use crate::frame::{Image, Rgba, box_blur, cubic};
 use crate::light::Light;
 use crate::progress::Progress;
@@ -27,16 +25,16 @@ pub struct Effort {
 impl Effort {
     /// Steps [`refine`] reports for one region.
     pub fn steps(&self) -> usize {
-        3 * self.rounds + 3 + self.sharpenings
+        3 * self.rounds + 4 + self.sharpenings
     }
 }
 
 /// Speed in frame pixels from which a frame tells of motion blur.
 const FAST: f32 = 3.0;
-/// Stiffness up to which a surface may hold motion that only dense flow finds.
-const SOFT: f64 = 100.0;
-/// Stiffness of the flow's field, whose evidence weighs about 1 a pixel, against that of photometric alignment.
-const FLOW_STIFFNESS: f64 = 1.0;
+/// Misfit in levels beyond which a pixel is taken for something in front.
+const SIGMA: f32 = 4.0;
+/// Misfit in levels beyond which a pixel does not sharpen the atlas.
+const SHARPEN_SIGMA: f32 = 6.0;
 /// Shutters tried.
 const SHUTTERS: [f32; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
 
@@ -46,7 +44,6 @@ pub fn refine(
     canvas: &Canvas,
     reference: usize,
     tracked: &[Tracked],
-    fine_flow: &dyn OpticalFlow,
     effort: Effort,
     progress: &Progress,
 ) -> Result<Solution> {
@@ -88,13 +85,16 @@ pub fn refine(
             solution.find_stiffness(footage)?;
             step()?;
         }
-        solution.realign(footage, fine_flow, progress)?;
+        solution.realign(footage, SIGMA, progress)?;
         solution.fix_gauge(reference);
         step()?;
     }
     solution.find_shutter(footage)?;
     step()?;
     if solution.shutter == 0.0 {
+        solution.trust_reference(footage, reference)?;
+        solution.mean_atlas(footage, None)?;
+        step()?;
         for _ in 0..effort.sharpenings {
             solution.sharpen(footage, None)?;
             step()?;
@@ -105,31 +105,16 @@ pub fn refine(
 
 impl Solution {
     /// Aligns every frame with the atlas of all frames.
-    fn realign(&mut self, footage: &dyn Footage, fine_flow: &dyn OpticalFlow, progress: &Progress) -> Result<()> {
+    fn realign(&mut self, footage: &dyn Footage, sigma: f32, progress: &Progress) -> Result<()> {
+        let options = Options { sigma, ..polish(self.stiffness) };
         let one = |t: usize| -> Result<Map> {
             progress.check()?;
-            self.realigned(&footage.levels(t)?, fine_flow, t)
+            let map = &self.maps[t];
+            Ok(align(&self.canvas, &footage.levels(t)?, &self.template(t), map, map, &options).map)
         };
         let maps: Result<Vec<Map>> = (0..self.maps.len()).into_par_iter().map(one).collect();
         self.maps = maps?;
         Ok(())
-    }
-
-    /// One frame's map polished; on soft surfaces also from where dense flow leads, whichever fits better.
-    fn realigned(&self, frame: &Image<Rgba>, fine_flow: &dyn OpticalFlow, t: usize) -> Result<Map> {
-        let (template, options) = (self.template(t), polish(self.stiffness));
-        let polished = |map: &Map| align(&self.canvas, frame, &template, map, map, &options);
-        let own = polished(&self.maps[t]);
-        if self.stiffness > SOFT {
-            return Ok(own.map);
-        }
-        let stiffness = FLOW_STIFFNESS * self.stiffness;
-        let led = follow_flow(&self.canvas, fine_flow, frame, &template, &own.map, stiffness)?.map(|m| polished(&m));
-        let cost = |a: &Alignment| a.cost(&self.canvas, frame.size());
-        Ok(match led {
-            Some(led) if cost(&led) < cost(&own) => led.map,
-            _ => own.map,
-        })
     }
 
     /// Makes the reference frame's map the identity again: all maps are read where the reference's inverse points
@@ -181,7 +166,6 @@ impl Solution {
     /// Iterative back-projection: what the re-rendered atlas misses in the frames, averaged over them, goes back into
     /// it. Undoes the blur of sampling twice, frame → atlas → frame.
     pub(crate) fn sharpen(&mut self, footage: &dyn Footage, visible: Option<&Visible>) -> Result<()> {
-        const SIGMA: f32 = 6.0;
         let inverses = Inverses::of(self, footage.size());
         let (w, h) = self.canvas.size();
         let mut sum = Image::new(w, h, [0.0f32; 4]);
@@ -193,7 +177,7 @@ impl Solution {
             let seen = Seen::of(visible, t, footage.size())?;
             let weight = Image::from_fn(misfit.width(), misfit.height(), |x, y| {
                 let at = [(p.part.x0 + x as i32) as f32, (p.part.y0 + y as i32) as f32];
-                seen.at(at) / (1.0 + misfit[(x, y)] / (SIGMA * SIGMA)).powi(2)
+                seen.at(at) / (1.0 + misfit[(x, y)] / (SHARPEN_SIGMA * SHARPEN_SIGMA)).powi(2)
             });
             let rest = frame.zip(&p.surface, |c, b| [c[0] - b[0], c[1] - b[1], c[2] - b[2], 1.0]);
             let weighted = rest.zip(&weight, |r, k| r.map(|v| v * k));

@@ -138,7 +138,11 @@ impl Tracker<'_> {
         let (plain, flowed) = rayon::join(
             || self.coarse_to_fine(frame, &lit, &predicted, &FROM_PREDICTION),
             || -> Result<Option<Alignment>> {
-                let map = if flow_helps { follow_flow(self.canvas, self.fine_flow, frame, &lit, &predicted, 2.0 * STIFFNESS)? } else { None };
+                let map = if flow_helps {
+                    follow_flow(self.canvas, self.fine_flow, frame, &lit, &predicted, 2.0 * STIFFNESS)?
+                } else {
+                    None
+                };
                 Ok(map.map(|m| self.coarse_to_fine(frame, &lit, &m, &FROM_FLOW)))
             },
         );

@@ -19,7 +19,7 @@ pub struct Grid {
 }
 
 /// Canvas pixels between control points.
-pub(super) const SPACING: usize = 12;
+pub(super) const SPACING: usize = 16;
 
 /// Values of the four cubic B-spline pieces at `t` ∈ [0, 1).
 fn basis_at(t: f32) -> [f32; 4] {
@@ -200,7 +200,9 @@ impl Grid {
         let cx = self.nx - 3;
         let all = (0..cx * (self.ny - 3)).into_par_iter();
         let arch = pulp::Arch::new();
-        all.with_min_len(4).map(|k| arch.dispatch(SumCell { grid: self, data, at: (k % cx, k / cx) })).collect()
+        all.with_min_len(4)
+            .map(|k| arch.dispatch(SumCell { grid: self, data, at: (k % cx, k / cx) }))
+            .collect()
     }
 
     #[inline(always)]

@@ -12,15 +12,19 @@ use crate::frame::{Image, cubic};
 use rayon::prelude::*;
 
 /// Candidates, from soft cloth to rigid.
-const CANDIDATES: [f64; 8] = [1.7, 5.6, 17.0, 56.0, 170.0, 560.0, 5600.0, 56_000.0];
-/// The stiffest candidate wins whose cost is within this share of the least.
-const TOLERANCE: f64 = 0.001;
+const CANDIDATES: [f64; 6] = [1.7, 5.6, 17.0, 170.0, 1700.0, 17_000.0];
+/// Ratio of costs, rigid against the best, from which a surface certainly bends.
+const CERTAIN: f64 = 1.05;
+/// Ratio of costs against the best candidate up to which a stiffer one counts as good …
+const TOLERANCE: f64 = 1.01;
+/// … and up to which it does on a surface that bends.
+const TOLERANCE_BENT: f64 = 1.0004;
 /// Frames looked at.
-const FRAMES: usize = 7;
-/// Blocks of this many canvas pixels are left out …
-const BLOCK: usize = 6;
+const FRAMES: usize = 6;
+/// Blocks of this many canvas pixels, as many as lie between control points, are left out …
+const BLOCK: usize = 16;
 /// … every so many.
-const PERIOD: usize = 18;
+const PERIOD: usize = 40;
 
 /// Whether a canvas pixel is left out.
 fn held(x: usize, y: usize) -> bool {
@@ -37,7 +41,7 @@ impl Solution {
     /// Finds the stiffness that predicts best what it has not seen.
     pub(crate) fn find_stiffness(&mut self, footage: &dyn Footage) -> Result<()> {
         let all: Vec<usize> = (0..footage.len()).collect();
-        let mut sums = [[0.0f64; 2]; CANDIDATES.len()];
+        let mut costs = Vec::with_capacity(FRAMES);
         for t in spread(&all, FRAMES) {
             let frame = footage.levels(t)?;
             let mut template = self.template(t);
@@ -48,25 +52,17 @@ impl Solution {
                     shown.height(),
                     |x, y| if held(x, y) { 0.0 } else { shown[(x, y)] },
                 );
-            let costs: Vec<[f64; 2]> = CANDIDATES
+            let of: Vec<f64> = CANDIDATES
                 .par_iter()
                 .map(|&stiffness| {
-                    let options = polish(stiffness);
                     let map = &self.maps[t];
-                    let found = align(&self.canvas, &frame, &template, map, map, &options);
+                    let found = align(&self.canvas, &frame, &template, map, map, &polish(stiffness));
                     self.held_out_cost(&frame, &template.picture, &found.positions)
                 })
                 .collect();
-            for (sum, cost) in sums.iter_mut().zip(costs) {
-                *sum = [sum[0] + cost[0], sum[1] + cost[1]];
-            }
+            costs.push(of);
         }
-        let cost = sums.map(|s| s[0] / s[1].max(1.0));
-        let least = cost.iter().copied().fold(f64::INFINITY, f64::min);
-        let stiffest = (0..CANDIDATES.len()).rev().find(|&i| cost[i] <= least * (1.0 + TOLERANCE));
-        self.stiffness = CANDIDATES[stiffest.unwrap_or(0)];
-        eprintln!("STIFF {:?} -> {}", cost, self.stiffness);
-        if let Ok(v) = std::env::var("RNA_STIFF") { self.stiffness = v.parse().unwrap(); }
+        self.stiffness = CANDIDATES[stiffest_as_good(&costs)];
         Ok(())
     }
 
@@ -76,7 +72,7 @@ impl Solution {
         frame: &Image<crate::frame::Rgba>,
         want: &Image<crate::frame::Rgba>,
         positions: &Image<crate::frame::Vec2>,
-    ) -> [f64; 2] {
+    ) -> f64 {
         let (w, h) = self.canvas.size();
         let mut sum = [0.0; 2];
         for y in 0..h {
@@ -88,11 +84,39 @@ impl Solution {
                 }
             }
         }
-        sum
+        sum[0] / f64::max(sum[1], 1.0)
     }
+}
+
+/// The stiffest candidate that predicts as well as the best one. `costs` holds a row of candidates per frame.
+fn stiffest_as_good(costs: &[Vec<f64>]) -> usize {
+    let count = costs.first().map_or(0, Vec::len);
+    let sum: Vec<f64> = (0..count).map(|i| costs.iter().map(|c| c[i]).sum()).collect();
+    let least = sum.iter().copied().fold(f64::INFINITY, f64::min);
+    let bends = sum.last().is_some_and(|rigid| *rigid > least * CERTAIN);
+    let tolerance = if bends { TOLERANCE_BENT } else { TOLERANCE };
+    let stiffest = (0..count).rev().find(|&i| sum[i] <= least * tolerance).unwrap_or(0);
+    // What is left out lies inside the region, and does not show how stiffness spoils a bend's continuation at the
+    // border: a surface that certainly bends gets one step less.
+    if bends { stiffest.saturating_sub(1) } else { stiffest }
 }
 
 /// The alignment used to polish maps once light and atlas are known.
 pub(crate) fn polish(stiffness: f64) -> Options {
-    Options { stiffness, rest: Rest::Plane, iterations: 4, sigma: std::env::var("RNA_SIG").map_or(4.0,|v|v.parse().unwrap()), pull: 1e-4, blur: 0.0 }
+    Options { stiffness, rest: Rest::Plane, iterations: 4, sigma: 4.0, pull: 1e-4, blur: 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::stiffest_as_good;
+
+    #[test]
+    fn stiffness_is_given_up_only_for_a_better_prediction() {
+        let row = |last: f64| vec![0.303, 0.302, 0.301, 0.300, 0.302, last];
+        assert_eq!(stiffest_as_good(&[row(0.31), row(0.31)]), 4);
+        assert_eq!(stiffest_as_good(&[row(0.301), row(0.302)]), 5);
+        // A cloth: the stiffer half loses, and one step less than the best is taken.
+        let cloth = vec![0.301, 0.3001, 0.300, 0.31, 0.35, 0.4];
+        assert_eq!(stiffest_as_good(&[cloth]), 1);
+    }
 }
