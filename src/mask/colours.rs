@@ -67,7 +67,7 @@ fn blur_along(cube: &mut [f32], stride: usize) {
     let kernel: Vec<f32> = (-radius..=radius).map(|i| (-0.5 * (i as f32 / BLUR).powi(2)).exp()).collect();
     let sum: f32 = kernel.iter().sum();
     let mut line = [0.0f32; BINS];
-    for start in (0..cube.len()).filter(|i| (i / stride) % BINS == 0) {
+    for start in (0..cube.len()).filter(|i| (i / stride).is_multiple_of(BINS)) {
         line.fill(0.0);
         for i in 0..BINS {
             for (k, weight) in (-radius..=radius).zip(&kernel) {

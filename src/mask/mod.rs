@@ -35,6 +35,9 @@ pub struct Visibility<'a> {
     colours: Colours,
 }
 
+/// A frame's prediction, its own pixels there, and the surface's scatter there.
+type Look = (Predicted, Image<Rgba>, Image<Rgba>);
+
 /// One frame cut in two, over the part of it that can show the surface.
 pub struct Cut {
     /// The surface as it should look.
@@ -78,7 +81,7 @@ impl<'a> Visibility<'a> {
         Ok(counts)
     }
 
-    fn look(&self, footage: &dyn Footage, t: usize) -> Result<Option<(Predicted, Image<Rgba>, Image<Rgba>)>> {
+    fn look(&self, footage: &dyn Footage, t: usize) -> Result<Option<Look>> {
         let Some(predicted) = self.solution.predict(self.inverses, t, footage.size()) else {
             return Ok(None);
         };

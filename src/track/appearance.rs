@@ -16,9 +16,9 @@ const MEDIAN_FRAMES: usize = 33;
 /// A normal distribution's standard deviation for a median absolute deviation of 1.
 pub(crate) const MAD: f32 = 1.4826;
 /// Deviation, against the region's usual one, from which frames are taken to disagree about a point.
-const DISAGREE: f32 = 3.0;
+const DISAGREE: f32 = 2.0;
 /// Distance from the median, against that deviation, from which the reference is taken to show something else.
-const OUTSIDE: f32 = 6.0;
+const OUTSIDE: f32 = 5.0;
 /// Least usual deviation in levels.
 const LEAST_DEVIATION: f32 = 1.0;
 /// Misfit in levels beyond which a pixel does not enter the mean.
@@ -294,7 +294,7 @@ impl Solution {
             let (seen, gain) = (unwarp(&frame, &positions), self.light.field(t));
             let shown = Seen::of(visible, t, frame.size())?;
             let lit = self.atlas.zip(&gain, |a, g| [a[0] * g[0], a[1] * g[1], a[2] * g[2], 0.0]);
-            let misfit = box_blur(&seen.zip(&lit, |s, l| square_mean(s, l)), 1);
+            let misfit = box_blur(&seen.zip(&lit, square_mean), 1);
             let clarity = self.clarity[t];
             let robust = seen.zip(&misfit, |s, m| clarity * s[3] / (1.0 + m / (SIGMA * SIGMA)).powi(2));
             let weight = robust.zip(&positions, |k, p| k * shown.at(p));

@@ -104,7 +104,7 @@ impl Canvas {
 
     /// The map of the reference frame: where everything is where it was drawn.
     pub fn identity(&self) -> Map {
-        Map { homography: Homography::IDENTITY, bend: vec![[0.0; 2]; self.grid.len()] }
+        Map { homography: Homography::IDENTITY, bend: vec![[0.0; 2]; self.grid.count()] }
     }
 
     /// Frame position of every canvas pixel.

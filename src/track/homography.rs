@@ -187,8 +187,8 @@ impl Normal8 {
         for i in 0..8 {
             if row[i] != 0.0 {
                 let wi = row[i] * weight;
-                for j in 0..=i {
-                    self.matrix[i][j] += wi * row[j];
+                for (m, v) in self.matrix[i][..=i].iter_mut().zip(row) {
+                    *m += wi * v;
                 }
                 self.right[i] += wi * value;
             }

@@ -44,7 +44,7 @@ impl Grid {
     }
 
     /// Number of control points.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.nx * self.ny
     }
 
@@ -131,7 +131,7 @@ impl Grid {
         rest: Option<&[Vec2]>,
     ) -> Option<Vec<Vec2>> {
         const RIDGE: f64 = 1e-3;
-        let n = self.len();
+        let n = self.count();
         let mut matrix = Band::new(2 * n, 2 * self.band_width() + 1);
         let mut right = vec![0.0; 2 * n];
         for (cell, sums) in self.cells().zip(self.cell_sums(data)) {
@@ -156,7 +156,7 @@ impl Grid {
 
     /// Prepares to fit fields to dense values, every pixel with the same weight.
     pub(crate) fn fitter(&self) -> Option<Factor> {
-        let n = self.len();
+        let n = self.count();
         let mut matrix = Band::new(n, self.band_width());
         let ones = Image::new(self.width, self.height, [1.0, 0.0, 0.0, 0.0, 0.0]);
         for ((ci, cj), sums) in self.cells().zip(self.cell_sums(&ones)) {
@@ -174,7 +174,7 @@ impl Grid {
     /// The field nearest to dense values, with a factor from [`Grid::fitter`].
     pub(crate) fn fit(&self, fitter: &Factor, values: &Image<Vec2>) -> Vec<Vec2> {
         let data = values.map(|v| [0.0, 0.0, 0.0, v[0], v[1]]);
-        let mut right = [vec![0.0; self.len()], vec![0.0; self.len()]];
+        let mut right = [vec![0.0; self.count()], vec![0.0; self.count()]];
         for ((ci, cj), sums) in self.cells().zip(self.cell_sums(&data)) {
             for p in 0..16 {
                 let a = self.number(ci + p % 4, cj + p / 4);
@@ -340,7 +340,7 @@ mod tests {
         let d = (field[(60, 40)], bend(60.0, 40.0));
         assert!((d.0[0] - d.1[0]).hypot(d.0[1] - d.1[1]) < 5e-3, "{d:?}");
         // Stiff beyond measure, it returns to the shape of rest.
-        let rest: Vec<Vec2> = vec![[1.0, -2.0]; grid.len()];
+        let rest: Vec<Vec2> = vec![[1.0, -2.0]; grid.count()];
         let none = Image::new(w, h, [1e-6, 0.0, 1e-6, 0.0, 0.0]);
         let held = grid.evaluate(&grid.solve(&none, 1e6, Some(&rest)).unwrap());
         assert!(held.pixels().iter().all(|d| d[0].is_finite()));
