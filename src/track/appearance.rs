@@ -41,6 +41,8 @@ pub struct Solution {
     pub known: Image<f32>,
     /// Per frame: how much its sharpness and size let it say about detail, 0…1.
     pub clarity: Vec<f32>,
+    /// Per frame: how far tracking is to be believed, 0…1, by how much of the surface it saw.
+    pub trust: Vec<f32>,
     /// Open share of the frame interval found in the footage.
     pub shutter: f32,
     /// Stiffness found for this surface.
@@ -131,6 +133,7 @@ impl Solution {
             atlas: Image::from_fn(w, h, |x, y| cubic(&self.atlas, back(x, y))),
             known: Image::from_fn(w, h, |x, y| bilinear(&self.known, back(x, y))),
             clarity: self.clarity.clone(),
+            trust: self.trust.clone(),
             shutter: self.shutter,
             stiffness: self.stiffness,
             ceiling,
@@ -172,7 +175,7 @@ impl Solution {
     pub(crate) fn judge_clarity(&mut self) {
         let clarity = |t: usize| {
             let zoom = self.canvas.magnification(&self.maps[t]);
-            (zoom * zoom).min(1.0) / (1.0 + (self.speed(t) / 6.0).powi(2))
+            self.trust[t] * (zoom * zoom).min(1.0) / (1.0 + (self.speed(t) / 6.0).powi(2))
         };
         self.clarity = (0..self.maps.len()).map(clarity).collect();
     }

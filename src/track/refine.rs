@@ -35,6 +35,8 @@ const FAST: f32 = 3.0;
 const SIGMA: f32 = 4.0;
 /// Misfit in levels beyond which a pixel does not sharpen the atlas.
 const SHARPEN_SIGMA: f32 = 6.0;
+/// Share of the region a frame must have shown to be believed in full when the atlas is made.
+const SEEN: f32 = 0.3;
 /// Shutters tried.
 const SHUTTERS: [f32; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
 
@@ -57,6 +59,7 @@ pub fn refine(
         atlas: Image::from_fn(w, h, |x, y| cubic(&frame, place(x, y))),
         known: Image::from_fn(w, h, |x, y| f32::from(on_picture(place(x, y), frame.size()))),
         clarity: vec![1.0; footage.len()],
+        trust: tracked.iter().map(|t| (t.seen / SEEN).min(1.0).powi(2)).collect(),
         shutter: 0.0,
         stiffness: 0.0,
         ceiling: footage.ceiling(),
