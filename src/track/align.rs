@@ -5,7 +5,7 @@
 
 use super::canvas::{Canvas, Map};
 use super::spline::Quadric;
-use crate::frame::{Image, Rect, Rgba, Vec2, bilinear, box_blur, cubic, gaussian, scharr};
+use crate::frame::{Image, Rect, Rgba, Vec2, box_blur, cubic, gaussian, scharr};
 
 /// Levels (of 255) from which a channel counts as clipped, and says nothing about position any more.
 const CLIPPED: f32 = 252.0;
@@ -23,11 +23,9 @@ pub struct Template {
     pub weight: Image<f32>,
 }
 
-/// The part of a frame that an alignment reads, with its derivatives.
+/// The part of a frame that an alignment reads.
 pub struct Target {
     colour: Image<Rgba>,
-    dx: Image<Rgba>,
-    dy: Image<Rgba>,
     /// Frame position of the part's first pixel.
     origin: Vec2,
     /// Size of the whole frame.
@@ -42,8 +40,7 @@ impl Target {
             .map_or(frame.bounds(), |r| r.grow(room).intersect(&frame.bounds()));
         let part = if part.is_empty() { frame.bounds() } else { part };
         let colour = gaussian(&frame.crop(part), blur);
-        let (dx, dy) = scharr(&colour);
-        Self { colour, dx, dy, origin: [part.x0 as f32, part.y0 as f32], frame: frame.size() }
+        Self { colour, origin: [part.x0 as f32, part.y0 as f32], frame: frame.size() }
     }
 
     /// Whether a frame position lies on the picture.
@@ -134,6 +131,7 @@ pub fn align(
     let home = Home { positions: canvas.positions(home), map: home };
     let (template_picture, frame_blur) = matched(canvas, template, start, options.blur);
     let target = Target::new(frame, &first, frame_blur);
+    let sought = Sought { slopes: scharr(&template_picture), picture: template_picture };
     let mut found = Alignment {
         map: start.clone(),
         positions: first.clone(),
@@ -141,7 +139,7 @@ pub fn align(
         misfit: Image::new(first.width(), first.height(), 0.0),
     };
     for step in 0..options.iterations {
-        let (quadrics, misfit) = linearise(&target, &template_picture, &found.positions);
+        let (quadrics, misfit) = linearise(&target, &sought, &found.positions);
         found.misfit = box_blur(&misfit, 1);
         let sigma = options.sigma * if step == 0 { 2.0 } else { 1.0 };
         found.weight = weights(&target, &template.weight, &found, sigma);
@@ -162,42 +160,68 @@ fn matched(canvas: &Canvas, template: &Template, start: &Map, blur: f32) -> (Ima
     (gaussian(&template.picture, on_template), on_frame)
 }
 
+/// The template as it is compared, with its slopes along x and y.
+///
+/// The slopes are the template's, not the frame's: an atlas of many frames has little noise. A frame's noise would pass
+/// for texture, and where there is little of that, hold back every step.
+struct Sought {
+    picture: Image<Rgba>,
+    slopes: (Image<Rgba>, Image<Rgba>),
+}
+
 /// Residuals and derivatives at the current positions: unweighted quadrics of the move, and squared misfit.
-fn linearise(
-    target: &Target,
-    template: &Image<Rgba>,
-    positions: &Image<Vec2>,
-) -> (Image<Quadric>, Image<f32>) {
+fn linearise(target: &Target, sought: &Sought, positions: &Image<Vec2>) -> (Image<Quadric>, Image<f32>) {
     let (w, h) = positions.size();
     let both = Image::from_rows(w, h, [0.0f32; 6], |y, row| {
-        linearise_row(target, template.row(y), positions.row(y), row);
+        let (above, below) = (y.saturating_sub(1), (y + 1).min(h - 1));
+        let tall = 1.0 / (below - above).max(1) as f32;
+        let (at, above, below) = (positions.row(y), positions.row(above), positions.row(below));
+        for (x, out) in row.iter_mut().enumerate() {
+            let (left, right) = (x.saturating_sub(1), (x + 1).min(w - 1));
+            let wide = 1.0 / (right - left).max(1) as f32;
+            let jacobian =
+                [0, 1].map(|i| [(at[right][i] - at[left][i]) * wide, (below[x][i] - above[x][i]) * tall]);
+            let slopes = (&sought.slopes.0[(x, y)], &sought.slopes.1[(x, y)]);
+            if let Some(turn) = gradient_turn(jacobian) {
+                *out = linearise_pixel(target, at[x], &sought.picture[(x, y)], slopes, turn);
+            }
+        }
     });
     (both.map(|v| [v[0], v[1], v[2], v[3], v[4]]), both.map(|v| v[5]))
 }
 
-/// One row of [`linearise`]: S11, S12, S22, b1, b2 and the squared misfit.
-#[inline(always)]
-fn linearise_row(target: &Target, template: &[Rgba], positions: &[Vec2], row: &mut [[f32; 6]]) {
-    for ((out, p), want) in row.iter_mut().zip(positions).zip(template) {
-        if !p[0].is_finite() || !p[1].is_finite() {
-            continue;
+/// The matrix that turns slopes on the canvas into slopes on the frame: the inverse transpose of the map's derivative;
+/// `None` where the map folds or is lost.
+#[inline]
+fn gradient_turn([[a, b], [c, d]]: [[f32; 2]; 2]) -> Option<[[f32; 2]; 2]> {
+    let det = a * d - b * c;
+    (det.abs() > 1e-3 && det.is_finite()).then(|| [[d / det, -c / det], [-b / det, a / det]])
+}
+
+#[inline]
+fn linearise_pixel(
+    target: &Target,
+    at: Vec2,
+    want: &Rgba,
+    slopes: (&Rgba, &Rgba),
+    turn: [[f32; 2]; 2],
+) -> [f32; 6] {
+    let seen = cubic(&target.colour, target.local(at));
+    let mut sums = [0.0f32; 6];
+    for c in 0..3 {
+        let (sx, sy) = (slopes.0[c], slopes.1[c]);
+        let [gx, gy] = turn.map(|t| t[0] * sx + t[1] * sy);
+        let r = want[c] - seen[c];
+        sums[5] += r * r * (1.0 / 3.0);
+        if want[c] < CLIPPED && seen[c] < CLIPPED {
+            sums[0] += gx * gx;
+            sums[1] += gx * gy;
+            sums[2] += gy * gy;
+            sums[3] += gx * r;
+            sums[4] += gy * r;
         }
-        let q = target.local(*p);
-        let (seen, gx, gy) = (cubic(&target.colour, q), bilinear(&target.dx, q), bilinear(&target.dy, q));
-        let mut sums = [0.0f32; 6];
-        for c in 0..3 {
-            let r = want[c] - seen[c];
-            sums[5] += r * r * (1.0 / 3.0);
-            if want[c] < CLIPPED && seen[c] < CLIPPED {
-                sums[0] += gx[c] * gx[c];
-                sums[1] += gx[c] * gy[c];
-                sums[2] += gy[c] * gy[c];
-                sums[3] += gx[c] * r;
-                sums[4] += gy[c] * r;
-            }
-        }
-        *out = sums;
     }
+    sums
 }
 
 /// Robust weight of each pixel (Geman–McClure on the misfit).

@@ -17,8 +17,11 @@ const MEDIAN_FRAMES: usize = 33;
 pub(crate) const MAD: f32 = 1.4826;
 /// Deviation, against the region's usual one, from which frames are taken to disagree about a point.
 const DISAGREE: f32 = 2.0;
-/// Distance from the median, against that deviation, from which the reference is taken to show something else.
-const OUTSIDE: f32 = 5.0;
+/// Frames before and after the reference asked whether it shows the surface: close enough that the surface has hardly
+/// changed, far enough that what passes in front has moved on.
+const WITNESSES: [isize; 4] = [-5, -4, 4, 5];
+/// Squared distance of the witnesses from the reference, against the median's, up to which they confirm it.
+const CONFIRMED: f32 = 0.5;
 /// Least usual deviation in levels.
 const LEAST_DEVIATION: f32 = 1.0;
 /// Misfit in levels beyond which a pixel does not enter the mean.
@@ -234,42 +237,52 @@ impl Solution {
 
     /// A first atlas that no occluder spoils: the median of the clearer frames.
     pub(crate) fn median_atlas(&mut self, footage: &dyn Footage) -> Result<()> {
-        let medians = self.medians(footage)?;
+        let medians = self.medians(footage, &self.clear_frames())?;
         self.atlas = self.atlas.zip(&medians, |a, m| [m[0], m[1], m[2], a[3]]);
         Ok(())
     }
 
     /// Gives the atlas the reference frame's own picture where the frames do not agree on any. Leaves before a meadow
-    /// never agree; a mean of them is a blur, and the reference as good a witness as any.
+    /// never agree; a mean of them is a blur, and the reference as good a witness as any. A chain that hangs before the
+    /// reference is told from leaves by the frames just before and after it: the chain has moved on, leaves hardly.
     pub(crate) fn trust_reference(&mut self, footage: &dyn Footage, reference: usize) -> Result<()> {
-        let medians = self.medians(footage)?;
+        let medians = self.medians(footage, &self.clear_frames())?;
         let inside = medians.pixels().iter().zip(self.canvas.coverage.pixels()).filter(|(_, k)| **k > 0.5);
         let mut deviations: Vec<f32> = inside.map(|(m, _)| m[3]).collect();
         let usual = median(&mut deviations).unwrap_or(0.0).max(LEAST_DEVIATION);
         let deviation = box_blur(&medians.map(|m| m[3]), 1);
+        let witnesses: Vec<usize> = WITNESSES
+            .iter()
+            .filter_map(|&k| reference.checked_add_signed(k))
+            .filter(|&t| t < footage.len() && self.trust[t] > 0.5)
+            .collect();
+        let near = self.medians(footage, &witnesses)?;
         let own = self.unlit(footage, reference)?;
-        let off = box_blur(&own.zip(&medians, |o, m| square_mean(o, m).sqrt()), 1);
+        let off = |other: &Image<Rgba>| box_blur(&own.zip(other, square_mean), 2);
+        let (far, near) = (off(&medians), off(&near));
         let (w, h) = self.canvas.size();
-        // Where the reference lies outside the frames' spread it shows something else: a chain in front of the surface.
-        let disputed = |x: usize, y: usize| {
-            let d = deviation[(x, y)];
-            d > DISAGREE * usual && off[(x, y)] < OUTSIDE * d && own[(x, y)][3] > 0.0
+        let disputed = |at: (usize, usize)| {
+            deviation[at] > DISAGREE * usual && near[at] < CONFIRMED * far[at] && own[at][3] > 0.0
         };
         self.atlas = Image::from_fn(w, h, |x, y| {
             let (a, o) = (self.atlas[(x, y)], own[(x, y)]);
-            if disputed(x, y) { [o[0], o[1], o[2], a[3]] } else { a }
+            if disputed((x, y)) { [o[0], o[1], o[2], a[3]] } else { a }
         });
         Ok(())
     }
 
-    /// Median colour of the clearer frames, with their deviation from it in levels as alpha.
-    fn medians(&self, footage: &dyn Footage) -> Result<Image<Rgba>> {
+    /// The frames that show the surface most clearly, evenly spread.
+    fn clear_frames(&self) -> Vec<usize> {
         let best = self.clarity.iter().copied().fold(0.0, f32::max);
-        let clear: Vec<usize> = (0..footage.len()).filter(|&t| self.clarity[t] > 0.5 * best).collect();
-        let frames: Vec<usize> = spread(&clear, MEDIAN_FRAMES);
+        let clear: Vec<usize> = (0..self.clarity.len()).filter(|&t| self.clarity[t] > 0.5 * best).collect();
+        spread(&clear, MEDIAN_FRAMES)
+    }
+
+    /// Median colour of some frames, with their deviation from it in levels as alpha.
+    fn medians(&self, footage: &dyn Footage, frames: &[usize]) -> Result<Image<Rgba>> {
         let mut stack = Vec::with_capacity(frames.len());
         in_order(
-            &frames,
+            frames,
             |t| self.unlit(footage, t),
             |_, seen| {
                 stack.push(seen);

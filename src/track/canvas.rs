@@ -150,6 +150,28 @@ impl Canvas {
         bend.iter().flatten().all(|v| v.is_finite()).then_some(Map { homography, bend })
     }
 
+    /// What a map bends, measured on the surface: control points of how far each canvas point lies from where a camera's
+    /// view of a plane alone would have it.
+    pub(super) fn displacement(&self, map: &Map) -> Option<Vec<Vec2>> {
+        let back = map.homography.inverse()?;
+        let positions = self.positions(map);
+        let off = Image::from_fn(positions.width(), positions.height(), |x, y| {
+            let (p, q) = (back.apply32(positions[(x, y)]), self.to_reference([x as f32, y as f32]));
+            [p[0] - q[0], p[1] - q[1]]
+        });
+        off.pixels().iter().flatten().all(|v| v.is_finite()).then(|| self.grid.fit(&self.fitter, &off))
+    }
+
+    /// The map that shows the surface displaced like this through the camera of `map`.
+    pub(super) fn displaced(&self, map: &Map, displacement: &[Vec2]) -> Option<Map> {
+        let off = self.grid.evaluate(displacement);
+        let positions = Image::from_fn(off.width(), off.height(), |x, y| {
+            let (q, d) = (self.to_reference([x as f32, y as f32]), off[(x, y)]);
+            map.homography.apply32([q[0] + d[0], q[1] + d[1]])
+        });
+        self.map_of(&positions)
+    }
+
     /// Area of frame pixels to a canvas pixel in the middle of the region, as a length: 2 means twice as large.
     pub fn magnification(&self, map: &Map) -> f32 {
         let (w, h) = self.size();

@@ -8,6 +8,7 @@ mod align;
 mod appearance;
 mod canvas;
 mod context;
+mod habits;
 mod homography;
 mod predict;
 mod refine;

@@ -1,14 +1,15 @@
 //! The second pass: light, atlas and maps against each other, over all frames, until they agree.
 
-use super::align::{Options, align};
+use super::align::{Options, Rest, align};
 use super::appearance::{Seen, Solution, Visible, in_order, square_mean};
 use super::canvas::{Canvas, Map};
+use super::habits::{Observed, explain};
 use super::predict::{Inverses, Predicted, read_part};
 use super::sequential::{Tracked, on_picture};
 use super::stiffness::polish;
 use crate::clip::Footage;
 use crate::error::Result;
-use crate::frame::{Image, Rgba, box_blur, cubic};
+use crate::frame::{Image, Rgba, box_blur, cubic, scharr};
 use crate::light::Light;
 use crate::progress::Progress;
 use rayon::prelude::*;
@@ -31,12 +32,14 @@ impl Effort {
 
 /// Speed in frame pixels from which a frame tells of motion blur.
 const FAST: f32 = 3.0;
-/// Misfit in levels beyond which a pixel is taken for something in front.
-const SIGMA: f32 = 4.0;
+/// How much more firmly a map is held to the surface's usual bends than to a plane.
+const HELD: f64 = 10.0;
 /// Misfit in levels beyond which a pixel does not sharpen the atlas.
 const SHARPEN_SIGMA: f32 = 6.0;
 /// Share of the region a frame must have shown to be believed in full when the atlas is made.
 const SEEN: f32 = 0.3;
+/// Slope of the atlas, in levels a pixel, that locates it half surely.
+const FAINT: f32 = 3.0;
 /// Shutters tried.
 const SHUTTERS: [f32; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
 
@@ -64,6 +67,7 @@ pub fn refine(
         stiffness: 0.0,
         ceiling: footage.ceiling(),
     };
+    let mut evidence = Vec::new();
     let mut done = 0;
     let mut step = || {
         done += 1;
@@ -88,7 +92,7 @@ pub fn refine(
             solution.find_stiffness(footage)?;
             step()?;
         }
-        solution.realign(footage, SIGMA, progress)?;
+        evidence = solution.realign(footage, &evidence, progress)?;
         solution.fix_gauge(reference);
         step()?;
     }
@@ -107,17 +111,64 @@ pub fn refine(
 }
 
 impl Solution {
-    /// Aligns every frame with the atlas of all frames.
-    fn realign(&mut self, footage: &dyn Footage, sigma: f32, progress: &Progress) -> Result<()> {
-        let options = Options { sigma, ..polish(self.stiffness) };
-        let one = |t: usize| -> Result<Map> {
+    /// Aligns every frame with the atlas of all frames. `evidence` is what the last time returned: how much of the
+    /// surface each frame showed around each control point; with it, bends count from those the surface usually takes.
+    fn realign(
+        &mut self,
+        footage: &dyn Footage,
+        evidence: &[Vec<f32>],
+        progress: &Progress,
+    ) -> Result<Vec<Vec<f32>>> {
+        let options = polish(self.stiffness);
+        let usual = self.usual_maps(evidence);
+        let texture = self.texture();
+        let one = |t: usize| -> Result<(Map, Vec<f32>)> {
             progress.check()?;
-            let map = &self.maps[t];
-            Ok(align(&self.canvas, &footage.levels(t)?, &self.template(t), map, map, &options).map)
+            let (map, frame, template) = (&self.maps[t], footage.levels(t)?, self.template(t));
+            let found = match &usual {
+                None => align(&self.canvas, &frame, &template, map, map, &options),
+                Some(usual) => {
+                    let options = Options { rest: Rest::Home, ..polish(HELD * self.stiffness) };
+                    align(&self.canvas, &frame, &template, map, &usual[t], &options)
+                }
+            };
+            Ok((found.map, self.evidence(&texture, &found.weight)))
         };
-        let maps: Result<Vec<Map>> = (0..self.maps.len()).into_par_iter().map(one).collect();
-        self.maps = maps?;
-        Ok(())
+        let found: Result<Vec<_>> = (0..self.maps.len()).into_par_iter().map(one).collect();
+        let (maps, evidence) = found?.into_iter().unzip();
+        self.maps = maps;
+        Ok(evidence)
+    }
+
+    /// Structure tensor of the atlas: squared slopes along x, mixed, along y, summed over the colours.
+    fn texture(&self) -> [Image<f32>; 3] {
+        let (dx, dy) = scharr(&self.atlas);
+        let sum = |a: &Image<Rgba>, b: &Image<Rgba>| a.zip(b, |a, b| (0..3).map(|c| a[c] * b[c]).sum());
+        [sum(&dx, &dx), sum(&dx, &dy), sum(&dy, &dy)]
+    }
+
+    /// How surely each control point was located, 0…1: what shows around it must have texture in both directions.
+    fn evidence(&self, texture: &[Image<f32>; 3], weight: &Image<f32>) -> Vec<f32> {
+        let [xx, xy, yy] = texture.each_ref().map(|s| self.canvas.grid.around(&s.zip(weight, |s, k| s * k)));
+        let least = |((xx, xy), yy): ((f32, f32), f32)| {
+            let weaker = 0.5 * (xx + yy) - (0.25 * (xx - yy).powi(2) + xy * xy).sqrt();
+            weaker.max(0.0) / (weaker.max(0.0) + FAINT * FAINT)
+        };
+        xx.into_iter().zip(xy).zip(yy).map(least).collect()
+    }
+
+    /// Every frame's map with the bend made of those that the surface takes in all frames; `None` without evidence,
+    /// and for a surface that does not bend.
+    fn usual_maps(&self, evidence: &[Vec<f32>]) -> Option<Vec<Map>> {
+        let observe = |(map, seen): (&Map, &Vec<f32>)| {
+            let field = self.canvas.displacement(map)?;
+            Some(Observed { field, seen: seen.clone() })
+        };
+        let observed: Option<Vec<Observed>> =
+            self.maps.par_iter().zip(evidence.par_iter()).map(observe).collect();
+        let observed = observed.filter(|o| !o.is_empty())?;
+        let fields = explain(&self.canvas.grid, &observed)?;
+        self.maps.par_iter().zip(&fields).map(|(map, field)| self.canvas.displaced(map, field)).collect()
     }
 
     /// Makes the reference frame's map the identity again: all maps are read where the reference's inverse points

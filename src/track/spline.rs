@@ -54,6 +54,28 @@ impl Grid {
         if self.ny <= self.nx { i * self.ny + j } else { j * self.nx + i }
     }
 
+    /// Where each control point lies, in spacings from the first.
+    pub(super) fn places(&self) -> Vec<[f64; 2]> {
+        let place = |p: usize| {
+            if self.ny <= self.nx { [p / self.ny, p % self.ny] } else { [p % self.nx, p / self.nx] }
+        };
+        (0..self.count()).map(|p| place(p).map(|v| v as f64)).collect()
+    }
+
+    /// Mean of an image around each control point, as far as it is felt most: `SPACING` pixels to each side.
+    pub(super) fn around(&self, image: &Image<f32>) -> Vec<f32> {
+        let span = |place: f64, n: usize| {
+            let middle = ((place - 1.0) * SPACING as f64).clamp(0.0, (n - 1) as f64) as usize;
+            middle.saturating_sub(SPACING)..(middle + SPACING + 1).min(n)
+        };
+        let mean = |[i, j]: [f64; 2]| {
+            let (xs, ys) = (span(i, self.width), span(j, self.height));
+            let count = (xs.len() * ys.len()) as f32;
+            ys.map(|y| image.row(y)[xs.clone()].iter().sum::<f32>()).sum::<f32>() / count
+        };
+        self.places().into_iter().map(mean).collect()
+    }
+
     /// Diagonals below the main one in a matrix of control points.
     fn band_width(&self) -> usize {
         3 * self.nx.min(self.ny) + 3
