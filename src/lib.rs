@@ -36,4 +36,6 @@ pub mod render;
 
 pub mod engine;
 
+pub mod openfx;
+
 pub use error::{Error, Result};

@@ -32,10 +32,13 @@ const MODULES: &[(&str, &[&str])] = &[
             "render", "roi", "store", "track",
         ],
     ),
+    ("openfx", &[]),
+    ("ofx", &["atlas", "clip", "error", "frame", "openfx", "param", "render", "roi", "store"]),
+    ("host", &["error", "frame", "openfx"]),
     (
         "bin",
         &[
-            "atlas", "clip", "engine", "error", "flow", "frame", "light", "mask", "matte", "param",
+            "atlas", "clip", "engine", "error", "flow", "frame", "host", "light", "mask", "matte", "param",
             "progress", "render", "roi", "store", "track",
         ],
     ),
@@ -48,6 +51,8 @@ const FENCES: &[(&str, &[&str])] = &[
     ("ctrlc", &["bin"]),
     ("mimalloc", &["bin"]),
     ("safetensors", &["store"]),
+    ("openfx_sys", &["openfx"]),
+    ("libloading", &["host"]),
     ("exr", &["frame::io"]),
     ("image", &["frame::io"]),
     ("mozjpeg", &["frame::io"]),

@@ -1,4 +1,4 @@
-//! Everything a developer runs, in one place: `cargo xtask demo`, `test`, `check`, `bench`, `score`.
+//! Everything a developer runs, in one place: `cargo xtask setup`, `demo`, `test`, `check`, `bench`, `score`.
 //!
 //! Written in Rust, so that a machine with nothing but Rust can run it. What is missing is fetched where that is
 //! possible; where it is not, the exact command for the system at hand is printed.
@@ -9,6 +9,7 @@ mod demo;
 mod measure;
 mod picture;
 mod score;
+mod setup;
 mod system;
 mod table;
 
@@ -17,6 +18,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
+  setup    install what building needs beside Rust (the other commands do this too)
   demo     make a sample clip, fit it, put a picture on it, and say how right the result is
   test     run every test
   check    what is checked before a change is taken: format, lints, documentation, licences, tests
@@ -43,10 +45,11 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
-        ["demo"] => demo::run(),
-        ["test"] => checks::test(),
-        ["check"] => checks::check(),
-        ["bench"] => checks::bench(),
+        ["setup"] => setup::run_all(),
+        ["demo"] => setup::run_all().and_then(|()| demo::run()),
+        ["test"] => setup::run_all().and_then(|()| checks::test()),
+        ["check"] => setup::run_all().and_then(|()| checks::check()),
+        ["bench"] => setup::run_all().and_then(|()| checks::bench()),
         ["score", options @ ..] => match score::Options::parse(options) {
             Some(options) => score::run(&options),
             None => return usage(),
