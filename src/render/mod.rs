@@ -17,6 +17,7 @@
 
 mod edit;
 mod export;
+mod files;
 mod maps;
 mod matte;
 mod renderer;
@@ -26,5 +27,6 @@ mod warp;
 
 pub use edit::Edit;
 pub use export::{Sidecar, convert, export_atlas};
+pub use files::{EditKind, PerFrame, check_atlas_name, read_edit, write_atlas};
 pub use maps::{matte, positions, stmap};
 pub use renderer::Renderer;
