@@ -17,8 +17,10 @@
 
 mod edit;
 mod export;
+mod frame;
 mod maps;
 mod matte;
+mod recent;
 mod renderer;
 mod sample;
 mod shade;
@@ -26,5 +28,6 @@ mod warp;
 
 pub use edit::Edit;
 pub use export::{Sidecar, convert, export_atlas};
+pub use frame::{Frame, Scratch};
 pub use maps::{matte, positions, stmap};
 pub use renderer::Renderer;
