@@ -156,6 +156,11 @@ impl Quality {
 pub trait Analysis: Send + Sync {
     /// What is known without reading pictures.
     fn header(&self) -> &Header;
+    /// Size in pixels of the frames that were analysed: what reference-frame coordinates count in. The header's size is
+    /// another where frames are shown at another scale.
+    fn full_size(&self) -> [usize; 2] {
+        self.header().size
+    }
     /// The regions' atlases.
     fn surfaces(&self) -> &[Surface];
     /// Region `surface` in frame `frame`; both must exist.

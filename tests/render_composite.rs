@@ -7,7 +7,7 @@ use render_support::*;
 use rna::atlas::{Analysis, Layer, Surface};
 use rna::frame::{Image, Rect, Rgba};
 use rna::param::{RenderSettings, View};
-use rna::render::{Edit, Renderer, export_atlas};
+use rna::render::{Edit, Renderer, Scratch, export_atlas};
 use std::sync::Arc;
 
 fn render(
@@ -189,6 +189,56 @@ fn tiles_make_up_the_whole_frame() {
         assert!(renderer.frame(4, &input, input.bounds()).is_err());
         assert!(renderer.frame(1, &Image::new(8, 8, [0.0; 4]), Rect::new(0, 0, 8, 8)).is_err());
     }
+}
+
+#[test]
+fn rows_make_up_the_frame_in_any_division() {
+    let scene = Scene { shutter: 0.4, ..Scene::default() }.build();
+    let input = footage(scene.header.size);
+    let [w, h] = scene.header.size;
+    for view in [View::Result, View::Atlas, View::Matte, View::Difference] {
+        let edit = Some(Arc::new(painted(&scene).0));
+        let renderer = Renderer::new(Arc::new(scene.clone()), edit, settings(view)).unwrap();
+        let whole = renderer.frame(2, &input, input.bounds()).unwrap();
+        let (frame, mut scratch) = (renderer.prepare(2).unwrap(), Scratch::default());
+        let (mut out, reach) = (input.clone(), frame.reach());
+        assert!(!reach.is_empty() && reach == reach.intersect(&input.bounds()));
+        for y in (0..h).rev() {
+            let mut x = 0;
+            for part in [1, 40, 0, 7, w] {
+                let end = (x + part).min(w);
+                frame.row(y, x, &mut out.row_mut(y)[x..end], &mut scratch);
+                x = end;
+            }
+        }
+        assert_eq!(out, whole, "{view:?}");
+        for (x, y) in (0..h).flat_map(|y| (0..w).map(move |x| (x, y))) {
+            let inside =
+                Rect::new(x as i32, y as i32, x as i32 + 1, y as i32 + 1).intersect(&reach).area() == 1;
+            assert!(inside || out[(x, y)] == input[(x, y)]);
+        }
+        // A host may ask for more than there is.
+        let mut beyond = vec![[0.25; 4]; 30];
+        frame.row(h, 0, &mut beyond, &mut scratch);
+        frame.row(h - 1, w, &mut beyond, &mut scratch);
+        assert_eq!(beyond, [[0.25; 4]; 30]);
+    }
+}
+
+#[test]
+fn frames_that_stay_are_known() {
+    let away = |t: usize| [[1.0, 0.0, 1000.0 * (t as f64 - 1.0)], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
+    let scene = Scene { map: away, ..Scene::default() }.build();
+    let stays = |edit: Option<Edit>, s: RenderSettings, frame: usize| {
+        Renderer::new(Arc::new(scene.clone()), edit.map(Arc::new), s).unwrap().is_identity(frame)
+    };
+    let edit = || Some(painted(&scene).0);
+    let s = settings(View::Result);
+    assert!(stays(None, s, 1).unwrap());
+    assert!(stays(edit(), RenderSettings { opacity: 0.0, ..s }, 1).unwrap());
+    assert!(stays(edit(), s, 0).unwrap() && !stays(edit(), s, 1).unwrap());
+    assert!(!stays(None, settings(View::Uv), 0).unwrap());
+    assert!(stays(None, s, 4).is_err());
 }
 
 #[test]

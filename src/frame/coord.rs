@@ -47,6 +47,12 @@ impl Rect {
         Rect::new(self.x0.max(other.x0), self.y0.max(other.y0), self.x1.min(other.x1), self.y1.min(other.y1))
     }
 
+    /// The smallest rectangle that holds both.
+    #[must_use]
+    pub fn union(&self, other: &Rect) -> Rect {
+        Rect::new(self.x0.min(other.x0), self.y0.min(other.y0), self.x1.max(other.x1), self.y1.max(other.y1))
+    }
+
     /// Grown by `margin` pixels on every side.
     #[must_use]
     pub fn grow(&self, margin: i32) -> Rect {

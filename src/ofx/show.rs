@@ -48,8 +48,9 @@ pub(super) enum EditSource {
 }
 
 /// Everything that decides what a frame looks like.
-pub(super) struct Wish<'a> {
-    pub(super) analysis: &'a Arc<OpenAtlas>,
+#[derive(Clone)]
+pub(super) struct Wish {
+    pub(super) analysis: Arc<OpenAtlas>,
     pub(super) edit: EditSource,
     pub(super) settings: RenderSettings,
     /// Pixels of the frames to be rendered, which may be a proxy's.
@@ -109,7 +110,7 @@ static RENDERED: Mutex<Option<HashMap<Key, (Arc<Renderer>, u64)>>> = Mutex::new(
 pub(super) fn renderer(wish: &Wish) -> Result<Arc<Renderer>> {
     let edit = match &wish.edit {
         EditSource::Nothing => None,
-        EditSource::File { path, kind, encoding } => Some(edit(wish.analysis, path, *kind, *encoding)?),
+        EditSource::File { path, kind, encoding } => Some(edit(&wish.analysis, path, *kind, *encoding)?),
         EditSource::Picture(edit) => Some(Arc::clone(edit)),
     };
     let s = &wish.settings;
@@ -118,7 +119,7 @@ pub(super) fn renderer(wish: &Wish) -> Result<Arc<Renderer>> {
     // Both are alive as long as the renderer that holds them, so an address stands for one thing only.
     let at = |p: *const ()| p as usize;
     let key = (
-        at(Arc::as_ptr(wish.analysis).cast()),
+        at(Arc::as_ptr(&wish.analysis).cast()),
         edit.as_ref().map_or(0, |e| at(Arc::as_ptr(e).cast())),
         numbers,
         wish.size,
@@ -130,7 +131,7 @@ pub(super) fn renderer(wish: &Wish) -> Result<Arc<Renderer>> {
         *when = now;
         return Ok(Arc::clone(found));
     }
-    let full: Arc<dyn Analysis> = Arc::<OpenAtlas>::clone(wish.analysis);
+    let full: Arc<dyn Analysis> = Arc::<OpenAtlas>::clone(&wish.analysis);
     let [w, h] = full.header().size;
     let shown = if (w, h) == wish.size { full } else { Arc::new(Proxy::new(full, wish.size)?) };
     let made = Arc::new(Renderer::new(shown, edit, wish.settings)?);
@@ -142,8 +143,33 @@ pub(super) fn renderer(wish: &Wish) -> Result<Arc<Renderer>> {
     Ok(made)
 }
 
+/// Pictures of other effects by the host's name for them, newest last.
+type PictureKey = (String, EditKind, Stamp);
+static PICTURES: Mutex<Vec<(PictureKey, Arc<Edit>)>> = Mutex::new(Vec::new());
+/// Pictures kept: an animated input has another one in every frame.
+const PICTURES_KEPT: usize = 4;
+
+/// The edit made of a picture before.
+pub(super) fn known_picture(identifier: &str, kind: EditKind, on: &OpenAtlas) -> Option<Arc<Edit>> {
+    let stamp = Stamp::of(on.path()).ok()?;
+    let pictures = PICTURES.lock();
+    let found = pictures.iter().find(|((i, k, s), _)| i == identifier && *k == kind && *s == stamp);
+    found.map(|(_, edit)| Arc::clone(edit))
+}
+
+/// Remembers the edit made of a picture.
+pub(super) fn keep_picture(identifier: &str, kind: EditKind, on: &OpenAtlas, edit: &Arc<Edit>) {
+    let Ok(stamp) = Stamp::of(on.path()) else { return };
+    let mut pictures = PICTURES.lock();
+    pictures.push(((identifier.to_string(), kind, stamp), Arc::clone(edit)));
+    if pictures.len() > PICTURES_KEPT {
+        pictures.remove(0);
+    }
+}
+
 /// Forgets everything not in use, when the host is short of memory.
 pub(super) fn purge() {
     EDITS.lock().clear();
+    PICTURES.lock().clear();
     *RENDERED.lock() = None;
 }

@@ -116,7 +116,8 @@ impl Edit {
     /// Fails with [`Error::Mismatch`] on another shape and on values that are not finite.
     pub fn from_reference_picture(analysis: &dyn Analysis, picture: &Image<Rgba>) -> Result<Edit> {
         check_finite(picture)?;
-        let size = (analysis.header().size[0], analysis.header().size[1]);
+        let [width, height] = analysis.full_size();
+        let size = (width, height);
         check_shape("picture painted on the reference frame", picture.size(), size)?;
         let paint = picture.map(|&p| premultiplied(p));
         let halvings = Halvings::new();

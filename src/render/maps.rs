@@ -18,7 +18,7 @@ const ANYWHERE: Part = Part { least: [f32::NEG_INFINITY; 2], largest: [f32::INFI
 /// `surface` picks a region; `None` gives each pixel to one as [`positions`] does. Fails when there is no such region
 /// or frame, or its layer cannot be read.
 pub fn stmap(analysis: &dyn Analysis, surface: Option<usize>, frame: usize) -> Result<Image<Rgba>> {
-    let size = analysis.header().size;
+    let size = analysis.full_size();
     let traced = trace(analysis, surface, frame)?;
     Ok(traced.map(|p| {
         let [r, g, b] = uv(p.reference, size);

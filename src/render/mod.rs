@@ -18,8 +18,10 @@
 mod edit;
 mod export;
 mod files;
+mod frame;
 mod maps;
 mod matte;
+mod recent;
 mod renderer;
 mod sample;
 mod shade;
@@ -28,5 +30,6 @@ mod warp;
 pub use edit::Edit;
 pub use export::{Sidecar, convert, export_atlas};
 pub use files::{EditKind, PerFrame, check_atlas_name, read_edit, write_atlas};
+pub use frame::{Frame, Scratch};
 pub use maps::{matte, positions, stmap};
 pub use renderer::Renderer;

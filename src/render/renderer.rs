@@ -1,23 +1,21 @@
 //! Frames with the edit in them.
 
-use super::edit::{Edit, Paint};
+use super::edit::Edit;
+use super::frame::{Frame, Prepared, PreparedSurface, Scratch};
 use super::matte;
+use super::recent::Recent;
 use super::sample::{Halvings, Picture};
-use super::shade::{Job, background, whole};
-use super::warp::{Exposure, Lines, Warp};
+use super::shade::{replaces, whole};
+use super::warp::{Exposure, Part, Warp};
 use crate::atlas::{Analysis, Layer};
 use crate::error::{Error, Result};
 use crate::frame::{Image, Rect, Rgba, Scale};
 use crate::param::{RenderSettings, View};
-use parking_lot::Mutex;
 use rayon::prelude::*;
 use std::sync::Arc;
 
-/// Prepared mattes kept, so that windows of one frame do not each prepare it anew.
+/// Prepared frames kept, so that tiles of one frame do not each prepare it anew.
 const KEPT: usize = 8;
-
-/// A prepared matte and whose it is: surface, frame.
-type Kept = ((usize, usize), Arc<Image<f32>>);
 
 /// The layers before and after a frame, and the number of frames between them.
 type Around = (Arc<Layer>, Arc<Layer>, f32);
@@ -29,32 +27,12 @@ pub struct Renderer {
     settings: RenderSettings,
     /// Of the atlases, per surface.
     halvings: Vec<Halvings>,
-    mattes: Mutex<Vec<Kept>>,
+    prepared: Recent<usize, Arc<Prepared>>,
 }
 
 impl std::fmt::Debug for Renderer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Renderer").field("settings", &self.settings).finish_non_exhaustive()
-    }
-}
-
-/// A row's work, compiled once more for processors with wide vectors. (A closure would not do: its call is not
-/// certain to be inlined into the code made for them.)
-struct Row<'a> {
-    job: &'a Job<'a>,
-    y: usize,
-    x0: usize,
-    source: &'a [Rgba],
-    out: &'a mut [Rgba],
-    lines: &'a mut Lines,
-}
-
-impl pulp::NullaryFnOnce for Row<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn call(self) {
-        self.job.row(self.y, self.x0, self.source, self.out, self.lines);
     }
 }
 
@@ -79,7 +57,7 @@ impl Renderer {
             _ => edit,
         };
         let halvings = analysis.surfaces().iter().map(|_| Halvings::new()).collect();
-        Ok(Self { analysis, edit, settings, halvings, mattes: Mutex::default() })
+        Ok(Self { analysis, edit, settings, halvings, prepared: Recent::new(KEPT) })
     }
 
     /// The settings it renders with.
@@ -87,52 +65,81 @@ impl Renderer {
         &self.settings
     }
 
+    pub(super) fn analysis(&self) -> &dyn Analysis {
+        &*self.analysis
+    }
+
+    pub(super) fn halvings(&self, k: usize) -> &Halvings {
+        &self.halvings[k]
+    }
+
+    /// Frame pixels over those the masks are kept at.
+    pub(super) fn working_scale(&self) -> Scale {
+        let header = self.analysis.header();
+        let size = |[w, h]: [usize; 2]| (w, h);
+        Scale::between(size(header.size), size(header.working_size))
+    }
+
+    /// Paint on surface `k`, and where on it; `None` without, and for views that show none.
+    pub(super) fn paint(&self, k: usize) -> Option<(Picture<'_>, Part)> {
+        let paint = self.edit.as_ref().filter(|_| self.edits()).map(|e| &e.layers[k])?;
+        Some((paint.picture(), paint.bounds?))
+    }
+
+    /// Whether the view shows an edit.
+    fn edits(&self) -> bool {
+        matches!(self.settings.view, View::Result | View::Checker)
+    }
+
+    /// Frame `index`, ready to be drawn.
+    ///
+    /// The last few are kept: asking again, for another tile, costs and allocates nothing. Fails with
+    /// [`Error::Mismatch`] when the analysis has no such frame, and when its layers cannot be read.
+    pub fn prepare(&self, index: usize) -> Result<Frame<'_>> {
+        let frames = self.analysis.header().frames;
+        if index >= frames {
+            return Err(Error::Mismatch(format!(
+                "there is no frame {index} in the analysis, only 0 to {}; analyse the longer clip",
+                frames - 1
+            )));
+        }
+        let prepared = self.prepared.get(index, || self.make(index).map(Arc::new))?;
+        Ok(Frame { renderer: self, prepared })
+    }
+
+    /// Whether frame `index` comes out as it goes in. Nothing is read to say so where nothing is painted, or shows at
+    /// no opacity. Fails as [`Renderer::prepare`] does.
+    pub fn is_identity(&self, index: usize) -> Result<bool> {
+        Ok(self.prepare(index)?.reach().is_empty())
+    }
+
     /// Part `window` of frame `index` of the output; `input` is that frame of the clip, whole, in the values the
     /// analysis was made from. The source's alpha is kept.
     ///
     /// Any tiling of a frame gives the same pixels. Values are not clamped; that belongs where integers are written.
     ///
-    /// Fails with [`Error::Mismatch`] when the frame is not of the analysed size, the window reaches beyond it, or the
-    /// analysis has no such frame; and when its layers cannot be read.
+    /// Fails with [`Error::Mismatch`] when the frame is not of the analysed size or the window reaches beyond it, and
+    /// as [`Renderer::prepare`] does.
     pub fn frame(&self, index: usize, input: &Image<Rgba>, window: Rect) -> Result<Image<Rgba>> {
         self.check(index, input, window)?;
+        let frame = self.prepare(index)?;
         let mut out = input.crop(window);
-        if window.is_empty() {
-            return Ok(out);
-        }
-        if self.settings.view != View::Result {
-            out.pixels_mut().iter_mut().for_each(|p| *p = background(self.settings.view, *p));
-        }
-        for k in 0..self.analysis.surfaces().len() {
-            let Some(job) = self.job(k, index)? else { continue };
-            let (x0, y0, width) = (window.x0 as usize, window.y0 as usize, window.width());
-            let arch = pulp::Arch::new();
-            out.pixels_mut().par_chunks_mut(width).enumerate().for_each_init(
-                Lines::default,
-                |lines, (r, row)| {
-                    let y = y0 + r;
-                    let source = &input.row(y)[x0..x0 + width];
-                    arch.dispatch(Row { job: &job, y, x0, source, out: row, lines });
-                },
-            );
+        if !window.is_empty() {
+            let rows = out.pixels_mut().par_chunks_mut(window.width()).enumerate();
+            rows.for_each_init(Scratch::default, |scratch, (r, row)| {
+                frame.row(window.y0 as usize + r, window.x0 as usize, row, scratch);
+            });
         }
         Ok(out)
     }
 
     fn check(&self, index: usize, input: &Image<Rgba>, window: Rect) -> Result<()> {
-        let header = self.analysis.header();
-        let [w, h] = header.size;
+        let [w, h] = self.analysis.header().size;
         if input.size() != (w, h) {
             return Err(Error::Mismatch(format!(
                 "frame {index} has {}×{} pixels, the analysis was made from {w}×{h}; render at full size, without proxy",
                 input.width(),
                 input.height()
-            )));
-        }
-        if index >= header.frames {
-            return Err(Error::Mismatch(format!(
-                "there is no frame {index} in the analysis, only 0 to {}; analyse the longer clip",
-                header.frames - 1
             )));
         }
         if window != window.intersect(&input.bounds()) {
@@ -143,17 +150,34 @@ impl Renderer {
         Ok(())
     }
 
-    /// Surface `k` in frame `index`, ready to be drawn; `None` when it changes nothing.
-    fn job(&self, k: usize, index: usize) -> Result<Option<Job<'_>>> {
+    fn make(&self, index: usize) -> Result<Prepared> {
+        let [w, h] = self.analysis.header().size.map(|n| n as i32);
+        let surfaces: Vec<_> = (0..self.analysis.surfaces().len())
+            .map(|k| self.surface(k, index))
+            .filter_map(Result::transpose)
+            .collect::<Result<_>>()?;
+        let whole = Rect::new(0, 0, w, h);
+        let reach = if replaces(self.settings.view) {
+            whole
+        } else {
+            let reached = surfaces.iter().map(|s| s.warp.extent());
+            reached.reduce(|a, b| a.union(&b)).unwrap_or(Rect::new(0, 0, 0, 0)).intersect(&whole)
+        };
+        Ok(Prepared { reach, surfaces })
+    }
+
+    /// Surface `k` in frame `index`; `None` when it changes nothing.
+    fn surface(&self, k: usize, index: usize) -> Result<Option<PreparedSurface>> {
         let (header, surface) = (self.analysis.header(), &self.analysis.surfaces()[k]);
-        let edits = matches!(self.settings.view, View::Result | View::Checker);
-        let paint: Option<&Paint> = self.edit.as_ref().filter(|_| edits).map(|e| &e.layers[k]);
-        let paint = paint.and_then(|p| p.bounds.map(|bounds| (p.picture(), bounds)));
-        if edits && (paint.is_none() || self.settings.opacity <= 0.0) {
-            return Ok(None);
-        }
+        let part = if self.edits() {
+            let Some((_, bounds)) = self.paint(k).filter(|_| self.settings.opacity > 0.0) else {
+                return Ok(None);
+            };
+            bounds
+        } else {
+            whole(&surface.picture)
+        };
         let layer = self.analysis.layer(k, index)?;
-        let part = paint.map_or_else(|| whole(&surface.picture), |(_, bounds)| bounds);
         let shutter = self.settings.shutter.unwrap_or(header.shutter as f32);
         let around = if shutter > 0.0 { self.around(k, index, &layer)? } else { None };
         let exposure = around.as_ref().map(|(before, after, frames)| Exposure {
@@ -162,22 +186,19 @@ impl Renderer {
             frames: *frames,
             shutter,
         });
-        let warp =
-            Warp::new(&layer, &surface.placement, (header.size, header.map_step), part, exposure.as_ref());
-        let full = (header.size[0], header.size[1]);
-        let scale = Scale::between(full, (header.working_size[0], header.working_size[1]));
-        Ok(Some(Job {
-            view: self.settings.view,
-            warp,
-            matte: self.matte(k, index, &layer, scale),
-            layer,
-            atlas: Picture { full: &surface.picture, halvings: &self.halvings[k] },
-            placement: surface.placement,
-            paint,
-            opacity: self.settings.opacity,
-            scale,
-            size: header.size,
-        }))
+        let grid = (header.size, header.map_step);
+        let warp = Warp::new(&layer, &surface.placement, grid, part, exposure.as_ref());
+        if warp.extent().is_empty() {
+            return Ok(None);
+        }
+        let [full, working] = [self.analysis.full_size(), header.working_size].map(|[w, h]| (w, h));
+        let matte = matte::prepare(
+            &layer.mask,
+            Scale::between(full, working),
+            self.settings.grow,
+            self.settings.soften,
+        );
+        Ok(Some(PreparedSurface { index: k, layer, warp, matte }))
     }
 
     /// The layers before and after a frame and the frames between them: two, or one at the clip's ends.
@@ -189,20 +210,5 @@ impl Renderer {
         }
         let get = |t: usize| if t == index { Ok(Arc::clone(own)) } else { self.analysis.layer(k, t) };
         Ok(Some((get(from)?, get(to)?, (to - from) as f32)))
-    }
-
-    fn matte(&self, k: usize, index: usize, layer: &Layer, scale: Scale) -> Arc<Image<f32>> {
-        let found =
-            |list: &[Kept]| list.iter().find(|(key, _)| *key == (k, index)).map(|(_, m)| Arc::clone(m));
-        if let Some(matte) = found(&self.mattes.lock()) {
-            return matte;
-        }
-        let matte = Arc::new(matte::prepare(&layer.mask, scale, self.settings.grow, self.settings.soften));
-        let mut list = self.mattes.lock();
-        if list.len() >= KEPT {
-            list.remove(0);
-        }
-        list.push(((k, index), Arc::clone(&matte)));
-        matte
     }
 }

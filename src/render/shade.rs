@@ -3,10 +3,9 @@
 use super::edit::PAD;
 use super::sample::{Picture, ROUNDING, share};
 use super::warp::{Lines, Part, Spot, Warp};
-use crate::atlas::{Layer, Placement};
+use crate::atlas::Placement;
 use crate::frame::{Image, Pixel, Rgba, Scale, Vec2};
 use crate::param::View;
-use std::sync::Arc;
 
 /// Alpha from which paint is opaque.
 const OPAQUE: f32 = 1.0 - ROUNDING;
@@ -14,21 +13,23 @@ const OPAQUE: f32 = 1.0 - ROUNDING;
 /// One surface in one frame, with all that its pixels need.
 pub(super) struct Job<'a> {
     pub(super) view: View,
-    pub(super) warp: Warp,
-    pub(super) layer: Arc<Layer>,
-    pub(super) matte: Arc<Image<f32>>,
+    pub(super) warp: &'a Warp,
+    pub(super) light: &'a Image<Rgba>,
+    pub(super) matte: &'a Image<f32>,
     pub(super) atlas: Picture<'a>,
     pub(super) placement: Placement,
     /// Paint, and where there is any.
     pub(super) paint: Option<(Picture<'a>, Part)>,
     pub(super) opacity: f32,
-    /// Full size over working size.
+    /// Frame size over working size.
     pub(super) scale: Scale,
+    /// Of the reference frame.
     pub(super) size: [usize; 2],
 }
 
 impl Job<'_> {
-    /// Changes the part of row `y` from column `x0` on that `out` holds. `source` is the frame's own row there.
+    /// Changes the part of row `y` from column `x0` on that `out` holds. `source` is the frame's own row there, for
+    /// [`View::Difference`].
     #[inline(always)]
     pub(super) fn row(&self, y: usize, x0: usize, source: &[Rgba], out: &mut [Rgba], lines: &mut Lines) {
         match self.view {
@@ -91,7 +92,7 @@ impl Job<'_> {
                 if coverage <= 0.0 {
                     return;
                 }
-                let (pixel, frame) = (&mut out[spot.x - x0], source[spot.x - x0]);
+                let pixel = &mut out[spot.x - x0];
                 let l = light.at(spot.at);
                 let reference = self.placement.to_reference(spot.at);
                 for c in 0..3 {
@@ -100,7 +101,7 @@ impl Job<'_> {
                         View::Matte => pixel[c].max(visible.at(spot.x) * coverage),
                         View::Light => pixel[c] + coverage * (0.5 * l[c] - pixel[c]),
                         View::Difference => {
-                            pixel[c] + (frame[c] - l[c] * a[c]) * visible.at(spot.x) * coverage
+                            pixel[c] + (source[spot.x - x0][c] - l[c] * a[c]) * visible.at(spot.x) * coverage
                         }
                         // A position fading to 0 would be a wrong position: inside or outside, nothing between.
                         View::Uv if coverage >= 0.5 => uv(reference, self.size)[c],
@@ -111,6 +112,11 @@ impl Job<'_> {
         );
         lines.matte = line;
     }
+}
+
+/// Whether a view shows something else than the frame where no surface is.
+pub(super) fn replaces(view: View) -> bool {
+    matches!(view, View::Matte | View::Uv | View::Light | View::Difference)
 }
 
 /// What a view shows where no surface is.
@@ -180,8 +186,8 @@ struct Light<'a> {
 }
 
 impl<'a> Light<'a> {
-    fn new(job: &'a Job) -> Self {
-        let grid = &job.layer.light;
+    fn new(job: &Job<'a>) -> Self {
+        let grid = job.light;
         let (n, of) = (grid.size(), job.atlas.full.size());
         let ratio = |n: usize, of: usize| if of > 1 { (n - 1) as f32 / (of - 1) as f32 } else { 0.0 };
         Self { grid, nodes: [ratio(n.0, of.0), ratio(n.1, of.1)] }

@@ -6,7 +6,7 @@
 
 use super::sample::{Jacobian, SHARP, footprint};
 use crate::atlas::{Layer, Placement};
-use crate::frame::{Image, Pixel, Vec2, cubic_weights};
+use crate::frame::{Image, Pixel, Rect, Vec2, cubic_weights};
 
 /// What a cell of the grid asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,6 +126,17 @@ impl Warp {
             cell
         });
         Self { step, nodes, motion, jacobian, cells, reach }
+    }
+
+    /// The pixels of the frame, and perhaps a few beyond, that may touch the wanted part.
+    pub(super) fn extent(&self) -> Rect {
+        let wanted = (0..self.cells.height())
+            .flat_map(|j| (0..self.cells.width()).map(move |i| (i, j)))
+            .filter(|&at| self.cells[at] != Cell::Off);
+        // The outermost cells go on to the frame's edge, and rounding may move a cell's by a pixel.
+        let edge = |i: usize, axis: usize| (i as f64 * self.step[axis]).ceil() as i32;
+        let cell = |(i, j)| Rect::new(edge(i, 0), edge(j, 1), edge(i + 1, 0), edge(j + 1, 1)).grow(1);
+        wanted.map(cell).reduce(|a, b| a.union(&b)).unwrap_or(Rect::new(0, 0, 0, 0))
     }
 
     /// Calls `visit` for every pixel of row `y`, columns `x0..x1`, that may touch the wanted part, from left to right.
