@@ -112,7 +112,8 @@ impl Drop for WorkFolder {
 
 /// Locks a file for this process; fails when another holds it.
 fn lock(path: &Path, output: &Path) -> Result<Option<File>> {
-    let file = File::create(path).map_err(Error::io("create", path))?;
+    let opened = File::options().write(true).create(true).truncate(false).open(path);
+    let file = opened.map_err(Error::io("create", path))?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::Error(_)) => Ok(None),
