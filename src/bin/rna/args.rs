@@ -87,7 +87,7 @@ fn export() -> Command {
 
 fn info() -> Command {
     Command::new("info")
-        .about("Say what an analysis holds and how well each frame was fitted")
+        .about("Say what an analysis holds, how well it fits and which frames to look at")
         .arg(path("analysis", "ANALYSIS").help("Analysis made by `rna analyze`"))
 }
 
