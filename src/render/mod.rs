@@ -17,6 +17,7 @@
 
 mod edit;
 mod export;
+mod files;
 mod frame;
 mod maps;
 mod matte;
@@ -29,6 +30,7 @@ mod warp;
 
 pub use edit::Edit;
 pub use export::{Sidecar, convert, export_atlas};
+pub use files::{EditKind, PerFrame, check_atlas_name, read_edit, write_atlas};
 pub use frame::{Frame, Scratch};
 pub use maps::{matte, positions, stmap};
 pub use proxy::Proxy;

@@ -17,10 +17,10 @@ fn parameter_table() -> String {
     let mut text = String::from(
         "\n| parameter | of | values (default first or in brackets) | what it does |\n|---|---|---|---|\n",
     );
-    for p in TABLE {
+    for p in TABLE.iter().filter(|p| p.group != Group::Plugin) {
         let of = match p.group {
             Group::Analyze => "analyze",
-            Group::Render => "render",
+            Group::Render | Group::Plugin => "render",
         };
         let values = match p.kind {
             Kind::Choice { options } => {
@@ -28,6 +28,7 @@ fn parameter_table() -> String {
             }
             Kind::Int { min, max, default } => format!("{min} to {max} [{default}]"),
             Kind::Double { min, max, default } => format!("{min} to {max} [{default}]"),
+            ref other => other.allowed(),
         };
         writeln!(text, "| `--{}` | {of} | {values} | {} |", p.id, p.hint).unwrap();
     }

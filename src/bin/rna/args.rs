@@ -141,6 +141,8 @@ fn parameter(p: &'static Param) -> Arg {
             options.iter().map(|(word, help)| PossibleValue::new(*word).help(*help)),
         )
         .into(),
+        // What only a host's panel shows is in a group of its own and does not come here.
+        Kind::Flag { .. } | Kind::Point { .. } | Kind::Text(_) | Kind::Button => ValueParser::string(),
     };
     let name = match p.kind {
         Kind::Choice { .. } => "WORD",

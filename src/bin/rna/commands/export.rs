@@ -5,10 +5,9 @@ use crate::console::Console;
 use clap::ArgMatches;
 use rayon::prelude::*;
 use rna::atlas::Analysis;
-use rna::frame::io::{write_matte, write_npy, write_picture};
-use rna::frame::{Channels, Depth};
 use rna::progress::Progress;
-use rna::{Error, Result, render, store};
+use rna::render::PerFrame;
+use rna::{Error, Result, store};
 use serde_json::json;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,22 +20,14 @@ pub(crate) fn run(matches: &ArgMatches, console: &Console) -> Result<()> {
     let mut made = Vec::new();
     if matches.contains_id("maps") {
         let folder = path(matches, "maps");
-        if matches.get_one::<String>("format").is_some_and(|f| f == "npy") {
-            each(&progress, "maps", &analysis, (folder, "npy"), force, |frame, file| {
-                write_npy(file, &render::positions(&analysis, frame)?)
-            })?;
-        } else {
-            each(&progress, "maps", &analysis, (folder, "exr"), force, |frame, file| {
-                write_picture(file, &render::stmap(&analysis, None, frame)?, Depth::F32, Channels::Rgba)
-            })?;
-        }
+        let npy = matches.get_one::<String>("format").is_some_and(|f| f == "npy");
+        let kind = if npy { PerFrame::Positions } else { PerFrame::StMap };
+        each(&progress, "maps", &analysis, (folder, kind), force)?;
         made.push(folder);
     }
     if matches.contains_id("mattes") {
         let folder = path(matches, "mattes");
-        each(&progress, "mattes", &analysis, (folder, "png"), force, |frame, file| {
-            write_matte(file, &render::matte(&analysis, frame)?)
-        })?;
+        each(&progress, "mattes", &analysis, (folder, PerFrame::Matte), force)?;
         made.push(folder);
     }
     let frames = analysis.header().frames;
@@ -51,20 +42,19 @@ fn each(
     progress: &Progress,
     stage: &'static str,
     analysis: &dyn Analysis,
-    (folder, ending): (&Path, &str),
+    (folder, kind): (&Path, PerFrame),
     force: bool,
-    make: impl Fn(usize, &Path) -> Result<()> + Sync,
 ) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
     let frames = analysis.header().frames;
     progress.stage(stage, frames);
     let done = AtomicUsize::new(0);
     (0..frames).into_par_iter().try_for_each(|frame| {
-        let file = folder.join(format!("{frame:05}.{ending}"));
         if !force {
+            let file = kind.file(folder, frame);
             refuse_existing(&file, "choose another folder, or add --force to overwrite it")?;
         }
-        make(frame, &file)?;
+        kind.write(analysis, folder, frame)?;
         progress.step(done.fetch_add(1, Ordering::Relaxed) + 1)
     })
 }

@@ -6,11 +6,11 @@ use crate::console::Console;
 use clap::ArgMatches;
 use rna::atlas::Analysis;
 use rna::clip::{self, Clip, FrameWriter};
-use rna::frame::io::{Kind, read_picture};
+use rna::frame::io::Kind;
 use rna::frame::{Depth, Encoding, Image, Rgba};
 use rna::param::{Group, RenderSettings, View};
 use rna::progress::Progress;
-use rna::render::{Edit, Renderer, Sidecar, convert};
+use rna::render::{Edit, EditKind, Renderer, convert, read_edit};
 use rna::{Error, Result, store};
 use serde_json::json;
 use std::path::Path;
@@ -34,7 +34,7 @@ pub(crate) fn run(matches: &ArgMatches, console: &Console) -> Result<()> {
     let analysis: Arc<dyn Analysis> = Arc::new(store::open(path(matches, "atlas"))?);
     let clip = clip::open(source)?;
     store::check_clip(analysis.header(), clip.as_ref())?;
-    let edit = read_edit(matches, analysis.as_ref())?.map(Arc::new);
+    let edit = edit(matches, analysis.as_ref())?.map(Arc::new);
     let job = Job {
         renderer: Renderer::new(Arc::clone(&analysis), edit, settings)?,
         clip: clip.as_ref(),
@@ -48,28 +48,15 @@ pub(crate) fn run(matches: &ArgMatches, console: &Console) -> Result<()> {
 }
 
 /// The edit that was named, in the clip's own values.
-fn read_edit(matches: &ArgMatches, analysis: &dyn Analysis) -> Result<Option<Edit>> {
-    let own = analysis.header().encoding;
-    let read = |file: &Path, encoding: Option<Encoding>| {
-        let picture = read_picture(file)?;
-        let floats = matches!(picture.depth, Depth::F16 | Depth::F32);
-        let from = encoding.unwrap_or(if floats { own } else { Encoding::Display });
-        Ok::<_, Error>((convert(&picture.pixels, from, own), picture.depth))
-    };
-    if matches.contains_id("paint") {
-        let (picture, _) = read(path(matches, "paint"), None)?;
-        return Edit::from_reference_picture(analysis, &picture).map(Some);
-    }
-    if !matches.contains_id("edited") {
+fn edit(matches: &ArgMatches, analysis: &dyn Analysis) -> Result<Option<Edit>> {
+    let (file, kind) = if matches.contains_id("paint") {
+        (path(matches, "paint"), EditKind::OnReference)
+    } else if matches.contains_id("edited") {
+        (path(matches, "edited"), EditKind::Auto)
+    } else {
         return Ok(None);
-    }
-    let file = path(matches, "edited");
-    let sidecar = Sidecar::read(file)?;
-    if let Some(sidecar) = &sidecar {
-        sidecar.check(analysis)?;
-    }
-    let (picture, depth) = read(file, sidecar.map(|s| s.encoding))?;
-    Edit::auto(analysis, &picture, depth).map(Some)
+    };
+    read_edit(analysis, file, kind, None).map(Some)
 }
 
 /// What is rendered, from what, in which form.

@@ -4,6 +4,10 @@
 //! of the program uses. A front collects `(id, value)` pairs and hands them to [`AnalysisSettings::from_values`] or
 //! [`RenderSettings::from_values`], which check everything.
 
+mod table;
+
+pub use table::TABLE;
+
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 
@@ -14,6 +18,58 @@ pub enum Group {
     Analyze,
     /// Read whenever a frame is rendered.
     Render,
+    /// Read by the plugin itself: files, shapes, buttons.
+    Plugin,
+}
+
+/// The part of a host's panel a parameter stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Page {
+    /// What is followed.
+    Region,
+    /// The fit.
+    Analyze,
+    /// The picture painted on.
+    Atlas,
+    /// What passes in front.
+    Matte,
+    /// What a frame shows.
+    Output,
+    /// Files for other programs.
+    Export,
+}
+
+impl Page {
+    /// All, in the order shown.
+    pub const ALL: [Page; 6] =
+        [Page::Region, Page::Analyze, Page::Atlas, Page::Matte, Page::Output, Page::Export];
+
+    /// Name shown to an artist.
+    pub fn label(self) -> &'static str {
+        match self {
+            Page::Region => "Region",
+            Page::Analyze => "Analyze",
+            Page::Atlas => "Atlas",
+            Page::Matte => "Matte",
+            Page::Output => "Output",
+            Page::Export => "Export",
+        }
+    }
+}
+
+/// What a text holds, which decides how a host lets it be entered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Text {
+    /// A line written by the plugin and read by nobody but it.
+    Line,
+    /// A message to the user.
+    Label,
+    /// A file that is there.
+    OpenFile,
+    /// A file to be written.
+    SaveFile,
+    /// A folder.
+    Folder,
 }
 
 /// What values a parameter takes.
@@ -42,6 +98,20 @@ pub enum Kind {
         /// Word as typed, and what it means.
         options: &'static [(&'static str, &'static str)],
     },
+    /// Yes or no.
+    Flag {
+        /// Value when not given.
+        default: bool,
+    },
+    /// A place on the frame, 0…1 along each axis from the bottom left.
+    Point {
+        /// Where it starts.
+        default: [f64; 2],
+    },
+    /// Words; empty when not given.
+    Text(Text),
+    /// Something to press.
+    Button,
 }
 
 /// One parameter as every front shows it.
@@ -55,131 +125,11 @@ pub struct Param {
     pub hint: &'static str,
     /// Who reads it.
     pub group: Group,
+    /// Where it is shown.
+    pub page: Page,
     /// Values.
     pub kind: Kind,
 }
-
-/// All parameters, in the order shown.
-pub const TABLE: &[Param] = &[
-    Param {
-        id: "preset",
-        label: "Preset",
-        hint: "How much work goes into the fit",
-        group: Group::Analyze,
-        kind: Kind::Choice {
-            options: &[
-                ("standard", "the direct solver in full"),
-                ("draft", "a quick look: smaller working size, fewer rounds"),
-                ("neural", "the neural fit, started from the direct solver (not in this version)"),
-                ("paper", "the published method and schedule (not in this version)"),
-            ],
-        },
-    },
-    Param {
-        id: "size",
-        label: "Working size",
-        hint: "Long side in pixels the clip is analysed at; 0 leaves it to the preset. Edits stay as sharp as the footage",
-        group: Group::Analyze,
-        kind: Kind::Int { min: 0, max: 4096, default: 0 },
-    },
-    Param {
-        id: "flow",
-        label: "Optical flow",
-        hint: "Engine that measures motion between frames",
-        group: Group::Analyze,
-        kind: Kind::Choice {
-            options: &[
-                ("auto", "the best that is installed"),
-                ("builtin", "dense inverse search, always there"),
-                ("raft", "RAFT through ONNX (not in this version)"),
-            ],
-        },
-    },
-    Param {
-        id: "matting",
-        label: "Matting",
-        hint: "Engine that cuts out what passes in front",
-        group: Group::Analyze,
-        kind: Kind::Choice {
-            options: &[
-                ("auto", "the best that is installed"),
-                ("builtin", "against the known surface, always there"),
-                ("vitmatte", "ViTMatte through ONNX (not in this version)"),
-            ],
-        },
-    },
-    Param {
-        id: "device",
-        label: "Device",
-        hint: "Where the fit is computed",
-        group: Group::Analyze,
-        kind: Kind::Choice {
-            options: &[
-                ("auto", "a GPU where it is faster, else the processor"),
-                ("cpu", "the processor"),
-                ("gpu", "a GPU (not in this version)"),
-            ],
-        },
-    },
-    Param {
-        id: "colour",
-        label: "Input colour",
-        hint: "What the clip's values mean",
-        group: Group::Analyze,
-        kind: Kind::Choice {
-            options: &[
-                ("auto", "by file kind: EXR is linear, all else is for display"),
-                ("display", "sRGB or Rec.709, as shown"),
-                ("linear", "scene-linear light"),
-            ],
-        },
-    },
-    Param {
-        id: "view",
-        label: "View",
-        hint: "What a rendered frame shows",
-        group: Group::Render,
-        kind: Kind::Choice {
-            options: &[
-                ("result", "the edited clip"),
-                ("atlas", "the fitted surface put back on the frame"),
-                ("matte", "white where the surface shows"),
-                ("uv", "position on the reference frame as colour"),
-                ("light", "gain against the reference frame, mid-grey is 1"),
-                ("checker", "a checkerboard stuck to the surface"),
-                ("difference", "frame minus fitted surface, mid-grey is 0"),
-            ],
-        },
-    },
-    Param {
-        id: "opacity",
-        label: "Opacity",
-        hint: "How much of the edit shows",
-        group: Group::Render,
-        kind: Kind::Double { min: 0.0, max: 1.0, default: 1.0 },
-    },
-    Param {
-        id: "grow",
-        label: "Grow matte",
-        hint: "Pixels by which the visible surface grows; negative shrinks",
-        group: Group::Render,
-        kind: Kind::Double { min: -20.0, max: 20.0, default: 0.0 },
-    },
-    Param {
-        id: "soften",
-        label: "Soften matte",
-        hint: "Pixels of blur on the matte",
-        group: Group::Render,
-        kind: Kind::Double { min: 0.0, max: 50.0, default: 0.0 },
-    },
-    Param {
-        id: "shutter",
-        label: "Shutter",
-        hint: "Motion blur of the edit: open share of a frame, 0 to 1; −1 takes what the footage shows",
-        group: Group::Render,
-        kind: Kind::Double { min: -1.0, max: 1.0, default: -1.0 },
-    },
-];
 
 /// The parameter called `id`.
 pub fn find(id: &str) -> Option<&'static Param> {
@@ -193,6 +143,9 @@ impl Kind {
             Kind::Int { default, .. } => default.to_string(),
             Kind::Double { default, .. } => default.to_string(),
             Kind::Choice { options } => options[0].0.to_string(),
+            Kind::Flag { default } => default.to_string(),
+            Kind::Point { default: [x, y] } => format!("{x} {y}"),
+            Kind::Text(_) | Kind::Button => String::new(),
         }
     }
 
@@ -202,6 +155,10 @@ impl Kind {
             Kind::Int { min, max, .. } => format!("a whole number from {min} to {max}"),
             Kind::Double { min, max, .. } => format!("a number from {min} to {max}"),
             Kind::Choice { options } => options.iter().map(|o| o.0).collect::<Vec<_>>().join("|"),
+            Kind::Flag { .. } => "true|false".into(),
+            Kind::Point { .. } => "two numbers".into(),
+            Kind::Text(_) => "any text".into(),
+            Kind::Button => "nothing; it is pressed".into(),
         }
     }
 
@@ -210,6 +167,12 @@ impl Kind {
             Kind::Int { min, max, .. } => text.parse().is_ok_and(|v: i64| (*min..=*max).contains(&v)),
             Kind::Double { min, max, .. } => text.parse().is_ok_and(|v: f64| (*min..=*max).contains(&v)),
             Kind::Choice { options } => options.iter().any(|o| o.0 == text),
+            Kind::Flag { .. } => text.parse::<bool>().is_ok(),
+            Kind::Point { .. } => {
+                text.split(' ').filter(|v| v.parse::<f64>().is_ok_and(f64::is_finite)).count() == 2
+            }
+            Kind::Text(_) => true,
+            Kind::Button => text.is_empty(),
         }
     }
 }
