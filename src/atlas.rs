@@ -157,7 +157,7 @@ pub trait Analysis: Send + Sync {
     /// What is known without reading pictures.
     fn header(&self) -> &Header;
     /// Size in pixels of the frames that were analysed: what reference-frame coordinates count in. The header's size is
-    /// another where frames are shown at another scale.
+    /// another where frames are shown at another scale ([`crate::render::Proxy`]).
     fn full_size(&self) -> [usize; 2] {
         self.header().size
     }

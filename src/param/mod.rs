@@ -303,6 +303,8 @@ pub struct RenderSettings {
     pub grow: f32,
     /// Standard deviation of the matte's blur in full-size pixels.
     pub soften: f32,
+    /// Contrast of the matte's soft edge, after growing and softening; 1 leaves it.
+    pub edge: f32,
     /// Open share of the frame interval; `None` takes the footage's own.
     pub shutter: Option<f32>,
 }
@@ -326,6 +328,7 @@ impl RenderSettings {
             opacity: v.number("opacity"),
             grow: v.number("grow"),
             soften: v.number("soften"),
+            edge: v.number("edge"),
             shutter: (shutter >= 0.0).then_some(shutter),
         })
     }

@@ -301,6 +301,14 @@ pub const TABLE: &[Param] = &[
         kind: Kind::Double { min: 0.0, max: 50.0, default: 0.0 },
     },
     Param {
+        id: "edge",
+        label: "Edge",
+        hint: "Contrast of the matte's soft edge: 1 as found, above harder, below softer",
+        group: Group::Render,
+        page: Page::Matte,
+        kind: Kind::Double { min: 0.1, max: 10.0, default: 1.0 },
+    },
+    Param {
         id: "view",
         label: "View",
         hint: "What a rendered frame shows",

@@ -1,6 +1,6 @@
 //! Maps and mattes of whole frames, for other programs.
 
-use super::matte::prepare;
+use super::matte::{Shape, prepare};
 use super::sample::{bilinear_f32, share};
 use super::shade::{uv, whole};
 use super::warp::{Lines, Part, Warp};
@@ -42,7 +42,7 @@ pub fn matte(analysis: &dyn Analysis, frame: usize) -> Result<Image<f32>> {
         Scale::between((header.size[0], header.size[1]), (header.working_size[0], header.working_size[1]));
     let mut result = Image::new(header.size[0], header.size[1], 0.0f32);
     for k in 0..analysis.surfaces().len() {
-        let mask = prepare(&layer(analysis, k, frame)?.mask, scale, 0.0, 0.0);
+        let mask = prepare(&layer(analysis, k, frame)?.mask, scale, Shape::AS_FOUND);
         let traced = trace(analysis, Some(k), frame)?;
         for y in 0..traced.height() {
             for (x, out) in result.row_mut(y).iter_mut().enumerate() {

@@ -2,7 +2,7 @@
 
 use super::edit::Edit;
 use super::frame::{Frame, Prepared, PreparedSurface, Scratch};
-use super::matte;
+use super::matte::{Shape, prepare};
 use super::recent::Recent;
 use super::sample::{Halvings, Picture};
 use super::shade::{replaces, whole};
@@ -192,12 +192,7 @@ impl Renderer {
             return Ok(None);
         }
         let [full, working] = [self.analysis.full_size(), header.working_size].map(|[w, h]| (w, h));
-        let matte = matte::prepare(
-            &layer.mask,
-            Scale::between(full, working),
-            self.settings.grow,
-            self.settings.soften,
-        );
+        let matte = prepare(&layer.mask, Scale::between(full, working), Shape::of(&self.settings));
         Ok(Some(PreparedSurface { index: k, layer, warp, matte }))
     }
 

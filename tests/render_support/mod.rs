@@ -157,7 +157,7 @@ pub fn painting(size: (usize, usize)) -> Image<Rgba> {
 }
 
 pub fn settings(view: View) -> RenderSettings {
-    RenderSettings { view, opacity: 1.0, grow: 0.0, soften: 0.0, shutter: None }
+    RenderSettings { view, opacity: 1.0, grow: 0.0, soften: 0.0, edge: 1.0, shutter: None }
 }
 
 pub fn largest_difference(a: &Image<Rgba>, b: &Image<Rgba>) -> f32 {
