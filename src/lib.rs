@@ -38,4 +38,6 @@ pub mod engine;
 
 pub mod openfx;
 
+pub mod ofx;
+
 pub use error::{Error, Result};

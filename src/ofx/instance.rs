@@ -5,7 +5,7 @@ use super::fault::{Fault, Result};
 use super::image::Clip;
 use super::message::Messages;
 use super::params::Params;
-use super::run::Running;
+use super::buttons::Work;
 use super::suites::{Suites, suites};
 use crate::openfx::*;
 use parking_lot::Mutex;
@@ -24,9 +24,7 @@ pub(super) struct Instance {
     pub(super) params: Params,
     pub(super) messages: Messages,
     /// An analysis going on behind the host's back.
-    pub(super) running: Mutex<Option<Running>>,
-    /// Whether it renders for nobody's eyes, as farms do.
-    pub(super) background: bool,
+    pub(super) running: Mutex<Option<Work>>,
 }
 
 // SAFETY: handles belong to the host, which calls from several threads itself; all else is behind locks.
@@ -37,9 +35,6 @@ unsafe impl Sync for Instance {}
 impl Instance {
     fn new(effect: OfxImageEffectHandle) -> Result<Self> {
         let suites = suites()?;
-        let background = super::props::Props::new(&suites, suites.host)
-            .and_then(|p| p.int(kOfxImageEffectHostPropIsBackground, 0).ok())
-            .is_some_and(|v| v != 0);
         Ok(Self {
             source: Clip::of(&suites, effect, name(kOfxImageEffectSimpleSourceClipName))?,
             output: Clip::of(&suites, effect, name(kOfxImageEffectOutputClipName))?,
@@ -48,7 +43,6 @@ impl Instance {
             params: Params::of(&suites, effect)?,
             messages: Messages::new(&suites, effect),
             running: Mutex::new(None),
-            background,
             suites,
             effect,
         })

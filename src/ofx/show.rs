@@ -133,7 +133,7 @@ pub(super) fn renderer(wish: &Wish) -> Result<Arc<Renderer>> {
     }
     let full: Arc<dyn Analysis> = Arc::<OpenAtlas>::clone(&wish.analysis);
     let [w, h] = full.header().size;
-    let shown = if (w, h) == wish.size { full } else { Arc::new(Proxy::new(full, wish.size)?) };
+    let shown = if (w, h) == wish.size { full } else { Arc::new(Proxy::new(full, [wish.size.0, wish.size.1])?) };
     let made = Arc::new(Renderer::new(shown, edit, wish.settings)?);
     if kept.len() >= RENDERERS {
         let oldest = kept.iter().min_by_key(|(_, (_, when))| *when).map(|(k, _)| *k);
