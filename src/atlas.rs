@@ -159,6 +159,9 @@ pub struct Header {
     pub working_size: [usize; 2],
     /// Number of frames.
     pub frames: usize,
+    /// The number a host's timeline gives frame 0.
+    #[serde(default)]
+    pub first_frame: i64,
     /// Full-size pixels between nodes of the map's grid, along x and y.
     pub map_step: [f64; 2],
     /// Open share of the frame interval, 0 (no motion blur) … 1, as found in the footage.
@@ -207,7 +210,8 @@ mod tests {
     #[test]
     fn locate_is_the_reverse_of_position() {
         let step = [8.0, 8.0];
-        let bent = |x: f32, y: f32| [0.9 * x + 4.0 * (y / 20.0).sin() + 5.0, 1.1 * y + 3.0 * (x / 25.0).cos()];
+        let bent =
+            |x: f32, y: f32| [0.9 * x + 4.0 * (y / 20.0).sin() + 5.0, 1.1 * y + 3.0 * (x / 25.0).cos()];
         let layer = Layer {
             map: Image::from_fn(13, 9, |i, j| bent(i as f32 * 8.0, j as f32 * 8.0)),
             mask: Image::new(1, 1, 255),

@@ -107,7 +107,10 @@ pub(super) fn offer(instance: &Instance, time: f64, image: &HostImage) {
 pub(super) fn progress(capture: &Capture) -> String {
     let (have, all) = (capture.captured(), capture.len());
     if have < all {
-        format!("captured {have} of {all} frames: play or render frames {} to {}", capture.first, capture.last)
+        format!(
+            "captured {have} of {all} frames: play or render frames {} to {}",
+            capture.first, capture.last
+        )
     } else {
         format!("captured all {all} frames: press Analyze")
     }

@@ -1,11 +1,11 @@
 //! One effect in a host's project: made cheaply, since some hosts make one for every frame.
 
+use super::buttons::Work;
 use super::describe::{ATLAS_CLIP, ROI_CLIP, effect_props};
 use super::fault::{Fault, Result};
 use super::image::Clip;
 use super::message::Messages;
 use super::params::Params;
-use super::buttons::Work;
 use super::suites::{Suites, suites};
 use crate::openfx::*;
 use parking_lot::Mutex;
@@ -85,10 +85,7 @@ pub(super) fn destroy(effect: OfxImageEffectHandle) -> Result<()> {
 }
 
 /// Runs `work` with the data of an instance.
-pub(super) fn with<T>(
-    effect: OfxImageEffectHandle,
-    work: impl FnOnce(&Instance) -> Result<T>,
-) -> Result<T> {
+pub(super) fn with<T>(effect: OfxImageEffectHandle, work: impl FnOnce(&Instance) -> Result<T>) -> Result<T> {
     let suites = suites()?;
     let kept = effect_props(&suites, effect)?.pointer(kOfxPropInstanceData)?.cast::<Instance>();
     // SAFETY: the pointer is null or the one `create` handed over, which stays until `destroy`; the host does not

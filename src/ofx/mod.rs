@@ -155,23 +155,22 @@ fn ask(
     results: OfxPropertySetHandle,
 ) -> Result<Status> {
     let is = |n: &'static [u8]| action == name(n);
-    let question: fn(&Instance, &Props, &Props) -> Result<Status> =
-        if is(kOfxImageEffectActionIsIdentity) {
-            is_identity
-        } else if is(kOfxImageEffectActionGetRegionOfDefinition) {
-            region_of_definition
-        } else if is(kOfxImageEffectActionGetRegionsOfInterest) {
-            regions_of_interest
-        } else if is(kOfxImageEffectActionGetClipPreferences) {
-            let results = Props::required(suites, results)?;
-            return instance::with(effect, |i| clip_preferences(i, &results));
-        } else if is(kOfxActionInstanceChanged) {
-            let arguments = Props::required(suites, arguments)?;
-            return instance::with(effect, |i| changed(i, &arguments));
-        } else {
-            // What has no answer of ours (frames needed, time domain, edits beginning and ending) is as the host does it.
-            return Ok(Status::REPLY_DEFAULT);
-        };
+    let question: fn(&Instance, &Props, &Props) -> Result<Status> = if is(kOfxImageEffectActionIsIdentity) {
+        is_identity
+    } else if is(kOfxImageEffectActionGetRegionOfDefinition) {
+        region_of_definition
+    } else if is(kOfxImageEffectActionGetRegionsOfInterest) {
+        regions_of_interest
+    } else if is(kOfxImageEffectActionGetClipPreferences) {
+        let results = Props::required(suites, results)?;
+        return instance::with(effect, |i| clip_preferences(i, &results));
+    } else if is(kOfxActionInstanceChanged) {
+        let arguments = Props::required(suites, arguments)?;
+        return instance::with(effect, |i| changed(i, &arguments));
+    } else {
+        // What has no answer of ours (frames needed, time domain, edits beginning and ending) is as the host does it.
+        return Ok(Status::REPLY_DEFAULT);
+    };
     let arguments = Props::required(suites, arguments)?;
     let results = Props::required(suites, results)?;
     instance::with(effect, |instance| question(instance, &arguments, &results))
@@ -232,8 +231,7 @@ fn clip_preferences(instance: &Instance, results: &Props) -> Result<Status> {
 /// Something changed: a button pressed by the user is acted on.
 fn changed(instance: &Instance, arguments: &Props) -> Result<Status> {
     let user = arguments.string(kOfxPropChangeReason, 0)?.as_bytes() == name(kOfxChangeUserEdited).to_bytes();
-    let parameter =
-        arguments.string(kOfxPropType, 0)?.as_bytes() == name(kOfxTypeParameter).to_bytes();
+    let parameter = arguments.string(kOfxPropType, 0)?.as_bytes() == name(kOfxTypeParameter).to_bytes();
     if !user || !parameter {
         return Ok(Status::REPLY_DEFAULT);
     }

@@ -2,6 +2,7 @@
 //!
 //! Drawn with the host's draw suite where there is one, with plain OpenGL, looked up at run time, where not, and not at
 //! all where neither is: the same shapes can be typed as numbers.
+#![allow(non_upper_case_globals, reason = "keys are matched by the standard's names")]
 
 mod gl;
 mod paint;
@@ -42,10 +43,14 @@ static HANDS: Mutex<Option<HashMap<usize, Hand>>> = Mutex::new(None);
 pub(super) fn announce(suites: &Suites, props: &Props) {
     let entry = interact_main as unsafe extern "C" fn(_, _, _, _) -> _;
     if suites.draw.is_some() {
-        super::describe::soft(props.set_pointer(kOfxImageEffectPluginPropOverlayInteractV2, entry as *mut c_void));
+        super::describe::soft(
+            props.set_pointer(kOfxImageEffectPluginPropOverlayInteractV2, entry as *mut c_void),
+        );
     }
     if suites.interact.is_some() {
-        super::describe::soft(props.set_pointer(kOfxImageEffectPluginPropOverlayInteractV1, entry as *mut c_void));
+        super::describe::soft(
+            props.set_pointer(kOfxImageEffectPluginPropOverlayInteractV1, entry as *mut c_void),
+        );
     }
 }
 
@@ -164,10 +169,7 @@ impl Event<'_> {
             let q = place.canonical(*p);
             (q[0] - pen[0]).hypot(q[1] - pen[1]) <= GRIP * self.pixel()
         };
-        let found = all
-            .iter()
-            .enumerate()
-            .find_map(|(s, shape)| shape.iter().position(near).map(|p| (s, p)));
+        let found = all.iter().enumerate().find_map(|(s, shape)| shape.iter().position(near).map(|p| (s, p)));
         let held = match found {
             Some(held) => held,
             None => {
@@ -241,7 +243,8 @@ fn add_point(all: &mut Shapes, p: [f64; 2]) -> Held {
         d(a, p) + d(p, b) - d(a, b)
     };
     // The first three points are put down in the order they come.
-    let after = if n < 3 { n } else { (0..n).min_by(|&a, &b| detour(a).total_cmp(&detour(b))).unwrap_or(0) + 1 };
+    let after =
+        if n < 3 { n } else { (0..n).min_by(|&a, &b| detour(a).total_cmp(&detour(b))).unwrap_or(0) + 1 };
     points.insert(after, p);
     (shape, after)
 }

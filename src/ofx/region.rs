@@ -79,7 +79,8 @@ pub(super) fn region(instance: &Instance, time: f64, index: usize, size: (usize,
     };
     if drawn.iter().all(|p| p.len() < 3) {
         return Err(Fault::Plain(
-            "no region is drawn: drag the corners, draw a polygon in the viewer, or plug in the ROI input".into(),
+            "no region is drawn: drag the corners, draw a polygon in the viewer, or plug in the ROI input"
+                .into(),
         ));
     }
     let margin = instance.params.double("margin", time)?;
@@ -89,8 +90,9 @@ pub(super) fn region(instance: &Instance, time: f64, index: usize, size: (usize,
 
 /// Outlines of what is white or opaque in the ROI input, in pixels of the source's frame.
 fn from_input(instance: &Instance, time: f64, (w, h): (usize, usize)) -> Result<Vec<Polygon>> {
-    let missing =
-        || Fault::Plain("the shape is the ROI input, but nothing is plugged in or it has no image here".into());
+    let missing = || {
+        Fault::Plain("the shape is the ROI input, but nothing is plugged in or it has no image here".into())
+    };
     let clip = instance.roi.as_ref().ok_or_else(missing)?;
     let image = clip.image(time)?.ok_or_else(missing)?;
     let pixels = whole(&image);
@@ -98,8 +100,7 @@ fn from_input(instance: &Instance, time: f64, (w, h): (usize, usize)) -> Result<
     let opaque = image.components != Components::Alpha && pixels.pixels().iter().all(|p| p[3] >= 1.0);
     let mask = pixels.map(|p| if opaque { 0.2126 * p[0] + 0.7152 * p[1] + 0.0722 * p[2] } else { p[3] });
     let (mw, mh) = mask.size();
-    let scale = |[x, y]: [f64; 2]| {
-        [(x + 0.5) * w as f64 / mw as f64 - 0.5, (y + 0.5) * h as f64 / mh as f64 - 0.5]
-    };
+    let scale =
+        |[x, y]: [f64; 2]| [(x + 0.5) * w as f64 / mw as f64 - 0.5, (y + 0.5) * h as f64 / mh as f64 - 0.5];
     Ok(traced(&mask).into_iter().map(|p| p.into_iter().map(scale).collect()).collect())
 }

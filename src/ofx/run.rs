@@ -107,9 +107,8 @@ impl Running {
         };
         WORKERS.lock().get_or_insert_default().insert(output.to_path_buf(), running.clone());
         let listener = running.clone();
-        let listening = std::thread::Builder::new()
-            .name("rna worker".into())
-            .spawn(move || listener.listen(speech));
+        let listening =
+            std::thread::Builder::new().name("rna worker".into()).spawn(move || listener.listen(speech));
         if let Err(error) = listening {
             running.kill();
             WORKERS.lock().as_mut().map(|w| w.remove(output));
@@ -183,7 +182,8 @@ mod tests {
         state.hear(r#"{"event":"step","done":5}"#);
         let half = state.fraction();
         assert!((half - 0.24).abs() < 1e-9, "{half}");
-        for nonsense in ["", "}{", "\u{0}\u{1}", "[1,2]", r#"{"event":7}"#, r#"{"event":"step","done":"x"}"#] {
+        for nonsense in ["", "}{", "\u{0}\u{1}", "[1,2]", r#"{"event":7}"#, r#"{"event":"step","done":"x"}"#]
+        {
             state.hear(nonsense);
         }
         assert!(state.fraction() <= half);

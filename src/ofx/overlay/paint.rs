@@ -51,8 +51,7 @@ impl Brush {
 
     /// A square around a point.
     pub(super) fn handle(&self, [x, y]: [f64; 2], half: f64, colour: Colour) {
-        let square =
-            [[x - half, y - half], [x + half, y - half], [x + half, y + half], [x - half, y + half]];
+        let square = [[x - half, y - half], [x + half, y - half], [x + half, y + half], [x - half, y + half]];
         self.outline(&square, colour);
     }
 
