@@ -38,4 +38,8 @@ pub mod engine;
 
 pub mod openfx;
 
+#[cfg(feature = "host")]
+#[allow(unsafe_code, reason = "the host speaks C with its plugins")]
+pub mod host;
+
 pub use error::{Error, Result};
