@@ -51,6 +51,7 @@ fn scene(reduced: f32) -> Moving {
         size: SIZE,
         working_size: [768, 432],
         frames: 3,
+        first_frame: 0,
         map_step: [12.0; 2],
         shutter: 0.0,
         encoding: Encoding::Display,
@@ -83,6 +84,7 @@ fn frames(c: &mut Criterion) {
             opacity: 1.0,
             grow: 0.0,
             soften: 0.0,
+            edge: 1.0,
             shutter: Some(shutter),
         };
         let renderer = Renderer::new(scene, Some(Arc::new(edit)), settings).unwrap_or_else(|e| panic!("{e}"));
@@ -96,7 +98,7 @@ fn frames(c: &mut Criterion) {
     }
     // What any effect pays: the copy of the frame, with nothing to do.
     let idle =
-        RenderSettings { view: View::Result, opacity: 0.0, grow: 0.0, soften: 0.0, shutter: Some(0.0) };
+        RenderSettings { view: View::Result, opacity: 0.0, grow: 0.0, soften: 0.0, edge: 1.0, shutter: Some(0.0) };
     let renderer = Renderer::new(Arc::new(scene(1.0)), None, idle).unwrap_or_else(|e| panic!("{e}"));
     group.bench_function("nothing painted", |b| {
         b.iter_batched(|| (), |()| renderer.frame(1, &input, input.bounds()), BatchSize::PerIteration);

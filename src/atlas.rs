@@ -126,6 +126,9 @@ pub struct Header {
     pub working_size: [usize; 2],
     /// Number of frames.
     pub frames: usize,
+    /// The number a host's timeline gives frame 0.
+    #[serde(default)]
+    pub first_frame: i64,
     /// Full-size pixels between nodes of the map's grid, along x and y.
     pub map_step: [f64; 2],
     /// Open share of the frame interval, 0 (no motion blur) … 1, as found in the footage.

@@ -59,6 +59,14 @@ pub enum Error {
         /// What is allowed.
         reason: String,
     },
+    /// A file that says what to analyse is damaged or something else.
+    #[error("cannot use {path} as a job: {reason}")]
+    Job {
+        /// The file concerned.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        reason: String,
+    },
     /// A `.rna` file is damaged, foreign, or from another version.
     #[error("cannot use {path} as an analysis: {reason}")]
     Store {

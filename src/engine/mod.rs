@@ -36,6 +36,8 @@ pub struct Job {
     pub output: PathBuf,
     /// Checked settings.
     pub settings: AnalysisSettings,
+    /// The number a host's timeline gives frame 0; kept for it, not used.
+    pub first_frame: i64,
 }
 
 /// Time one stage took.
@@ -257,6 +259,7 @@ impl<'a> Analysis<'a> {
             size: [full.0, full.1],
             working_size: [self.size.0, self.size.1],
             frames: self.full.len(),
+            first_frame: self.job.first_frame,
             map_step: map_step(Scale::between(full, self.size)),
             shutter: solutions.iter().map(|s| f64::from(s.shutter)).fold(0.0, f64::max),
             encoding: self.full.encoding,

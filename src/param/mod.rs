@@ -182,6 +182,14 @@ struct Checked(BTreeMap<String, String>);
 
 impl Checked {
     fn new(given: &BTreeMap<String, String>, group: Group) -> Result<Self> {
+        let of_group = |id: &String| find(id).is_some_and(|p| p.group == group);
+        if let Some(stray) = given.keys().find(|id| !of_group(id)) {
+            let ids: Vec<_> = TABLE.iter().filter(|p| p.group == group).map(|p| p.id).collect();
+            return Err(Error::setting(
+                stray,
+                format!("there is none of this name, only {}", ids.join(", ")),
+            ));
+        }
         let mut values = BTreeMap::new();
         for p in TABLE.iter().filter(|p| p.group == group) {
             let text = given.get(p.id).cloned().unwrap_or_else(|| p.kind.default_text());

@@ -25,10 +25,12 @@
 
 mod fingerprint;
 mod format;
+mod job;
 mod read;
 mod write;
 
 pub use fingerprint::{check_clip, fingerprint};
 pub use format::Grid;
+pub use job::JobFile;
 pub use read::{OpenAtlas, open, open_with_budget, shared};
 pub use write::{Writer, write};

@@ -27,8 +27,21 @@ pub(crate) fn command() -> Command {
 fn analyze() -> Command {
     Command::new("analyze")
         .about("Fit the atlas of a region over a whole clip")
-        .arg(path("clip", "CLIP").help("Folder of images, printf pattern or video"))
-        .arg(option("roi", "FILE", "Region drawn on the reference frame (roi.json)").required(true))
+        .arg(
+            path("clip", "CLIP")
+                .help("Folder of images, printf pattern or video")
+                .required(false)
+                .required_unless_present("job"),
+        )
+        .arg(
+            option("roi", "FILE", "Region drawn on the reference frame (roi.json)")
+                .required_unless_present("job"),
+        )
+        .arg(
+            option("job", "FILE", "All of this as one JSON file: clip, roi, output, settings, first_frame")
+                .conflicts_with_all(["clip", "roi", "output"])
+                .conflicts_with_all(ids(Group::Analyze)),
+        )
         .arg(
             option("output", "FILE", "Analysis to write [default: the clip's name with .rna, here]")
                 .short('o'),
@@ -128,6 +141,10 @@ fn parse_size(text: &str) -> Result<(usize, usize), String> {
 /// The options of one group, as the table describes them.
 fn parameters(group: Group) -> impl Iterator<Item = Arg> {
     TABLE.iter().filter(move |p| p.group == group).map(parameter)
+}
+
+fn ids(group: Group) -> impl Iterator<Item = &'static str> {
+    TABLE.iter().filter(move |p| p.group == group).map(|p| p.id)
 }
 
 fn parameter(p: &'static Param) -> Arg {

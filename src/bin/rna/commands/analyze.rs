@@ -7,12 +7,21 @@ use clap::ArgMatches;
 use rna::engine::{self, Job, Report};
 use rna::param::{AnalysisSettings, Group};
 use rna::roi::Roi;
+use rna::store::JobFile;
 use rna::{Error, Result};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// Checks the request as far as it can be without decoding, then runs it.
 pub(crate) fn run(matches: &ArgMatches, console: &Console) -> Result<()> {
+    let job = if matches.contains_id("job") { from_file(path(matches, "job"))? } else { typed(matches)? };
+    let report = engine::analyze(&job, &console.progress())?;
+    console.result(&report, &summary(&report));
+    Ok(())
+}
+
+/// What was typed.
+fn typed(matches: &ArgMatches) -> Result<Job> {
     let clip = path(matches, "clip");
     let settings = AnalysisSettings::from_values(&args::values(matches, Group::Analyze))?;
     let output = match matches.get_one::<PathBuf>("output") {
@@ -21,10 +30,15 @@ pub(crate) fn run(matches: &ArgMatches, console: &Console) -> Result<()> {
     };
     refuse_existing(&output, "name another with -o, or delete it")?;
     let roi = Roi::read(path(matches, "roi"))?;
-    let job = Job { clip: clip.to_path_buf(), roi, output, settings };
-    let report = engine::analyze(&job, &console.progress())?;
-    console.result(&report, &summary(&report));
-    Ok(())
+    Ok(Job { clip: clip.to_path_buf(), roi, output, settings, first_frame: 0 })
+}
+
+/// What a file asks for.
+fn from_file(file: &Path) -> Result<Job> {
+    let JobFile { clip, roi, output, settings, first_frame } = JobFile::read(file)?;
+    let settings = AnalysisSettings::from_values(&settings)?;
+    refuse_existing(&output, "name another in the job, or delete it")?;
+    Ok(Job { clip, roi, output, settings, first_frame })
 }
 
 /// The clip's name with `.rna`, in the current folder: `shots/goat/%05d.png`, `shots/goat/` and `goat.mov` all give

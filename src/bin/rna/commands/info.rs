@@ -22,8 +22,9 @@ pub(crate) fn run(matches: &ArgMatches, console: &Console) -> Result<()> {
 fn describe(header: &Header, surfaces: &[Surface]) -> String {
     let ([w, h], [ww, wh]) = (header.size, header.working_size);
     let mut text = format!(
-        "clip      {w}×{h} pixels, {} frames, worked at {ww}×{wh}\nreference frame {}\nmade by   {}\n",
-        header.frames, header.roi.reference_frame, header.made_by
+        "clip      {w}×{h} pixels, {} frames, the first numbered {}, worked at {ww}×{wh}\n\
+         reference frame {}\nmade by   {}\n",
+        header.frames, header.first_frame, header.roi.reference_frame, header.made_by
     );
     let settings: Vec<_> = header.settings.iter().map(|(k, v)| format!("{k} {v}")).collect();
     let _ = writeln!(text, "settings  {}", settings.join(", "));
