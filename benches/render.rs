@@ -1,14 +1,16 @@
-//! How fast an edited frame is rendered: 1920×1080, the region a quarter of it, on one core.
+//! How fast an edited frame is rendered: 1920×1080 float RGBA, the region a quarter of it, on one core.
 //!
-//! Throughput counts the region's pixels in the frame; copying the rest of the frame is part of the time.
+//! `copy` is what any effect pays, `frame` the copy and the edit, `region` the edit alone. Throughput of `region` counts
+//! the region's pixels, of the others the frame's.
 
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use rna::atlas::{Analysis, Header, Layer, Placement, Quality, Surface};
 use rna::frame::{Encoding, Image, Rgba};
 use rna::param::{RenderSettings, View};
-use rna::render::{Edit, Renderer};
+use rna::render::{Edit, Renderer, Scratch};
 use rna::roi::Roi;
 use std::sync::Arc;
+use std::time::Duration;
 
 const SIZE: [usize; 2] = [1920, 1080];
 const REGION: [usize; 2] = [960, 540];
@@ -32,8 +34,8 @@ impl Analysis for Moving {
     }
 }
 
-/// A scene whose map shows `reduced` reference pixels to a frame pixel.
-fn scene(reduced: f32) -> Moving {
+/// A scene whose map shows `reduced` reference pixels to a frame pixel, and whose mask is `mask` everywhere.
+fn scene(reduced: f32, mask: u8) -> Moving {
     let size = REGION.map(|n| (n as f32 * reduced) as usize + 1);
     let placement = Placement { origin: [480.0, 270.0], scale: 1.0, size };
     let picture =
@@ -44,13 +46,14 @@ fn scene(reduced: f32) -> Moving {
             let wave = (0.01 * x + 0.02 * y).sin();
             [480.0 + (x - 480.0) * reduced + wave + 8.0 * t as f32, 270.0 + (y - 270.0) * reduced + wave]
         });
-        Arc::new(Layer { map, mask: Image::new(768, 432, 255), light: Image::new(30, 17, [0.9; 4]) })
+        Arc::new(Layer { map, mask: Image::new(768, 432, mask), light: Image::new(30, 17, [0.9; 4]) })
     });
     let header = Header {
         made_by: "bench".into(),
         size: SIZE,
         working_size: [768, 432],
         frames: 3,
+        first_frame: 0,
         map_step: [12.0; 2],
         shutter: 0.0,
         encoding: Encoding::Display,
@@ -62,45 +65,63 @@ fn scene(reduced: f32) -> Moving {
     Moving { header, surfaces: vec![Surface { placement, picture }], layers: layers.collect() }
 }
 
+/// A renderer of a case; `shutter` is the open share of the frame.
+fn renderer(alpha: f32, mask: u8, reduced: f32, shutter: f32) -> rna::Result<Renderer> {
+    let scene = Arc::new(scene(reduced, mask));
+    let picture = scene.surfaces[0].picture.map(|&[r, g, b, _]| [b, r, g, alpha]);
+    let edit = Edit::from_painting(&*scene, &picture)?;
+    let settings = RenderSettings {
+        view: View::Result,
+        opacity: 1.0,
+        grow: 0.0,
+        soften: 0.0,
+        edge: 1.0,
+        shutter: Some(shutter),
+    };
+    Renderer::new(scene, Some(Arc::new(edit)), settings)
+}
+
+/// Draws the part of the frame that may change, in place.
+fn draw(renderer: &Renderer, out: &mut Image<Rgba>, scratch: &mut Scratch) -> rna::Result<()> {
+    let frame = renderer.prepare(1)?;
+    let reach = frame.reach();
+    let (x0, x1) = (reach.x0 as usize, reach.x1 as usize);
+    for y in reach.y0 as usize..reach.y1 as usize {
+        frame.row(y, x0, &mut out.row_mut(y)[x0..x1], scratch);
+    }
+    Ok(())
+}
+
 fn frames(c: &mut Criterion) {
-    // The figure is for one core; frames are rendered side by side anyway.
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap_or_else(|e| panic!("{e}"));
-    let mut group = c.benchmark_group("frame of 1920x1080, region a quarter");
-    group.throughput(Throughput::Elements((REGION[0] * REGION[1]) as u64)).sample_size(20);
+    let mut group = c.benchmark_group("1920x1080, a quarter of it edited");
+    group.sample_size(20).measurement_time(Duration::from_secs(2)).warm_up_time(Duration::from_secs(1));
+    let [frame, region] = [SIZE, REGION].map(|[w, h]| Throughput::Elements((w * h) as u64));
     let input: Image<Rgba> =
         Image::from_fn(SIZE[0], SIZE[1], |x, y| [x as f32 / 1920.0, y as f32 / 1080.0, 0.5, 1.0]);
-    for (name, alpha, reduced, shutter) in [
-        ("opaque paint", 1.0, 1.0, 0.0),
-        ("soft paint", 0.5, 1.0, 0.0),
-        ("opaque paint, motion blur", 1.0, 1.0, 0.5),
-        ("opaque paint, reduced twice", 1.0, 2.0, 0.0),
+    let mut out = input.clone();
+    let mut scratch = Scratch::default();
+    group.throughput(frame.clone());
+    group.bench_function("copy", |b| b.iter(|| out.pixels_mut().copy_from_slice(input.pixels())));
+    for (name, alpha, mask, reduced, shutter) in [
+        ("opaque", 1.0, 255, 1.0, 0.0),
+        ("soft paint", 0.5, 255, 1.0, 0.0),
+        ("soft matte", 1.0, 128, 1.0, 0.0),
+        ("reduced 2 times", 1.0, 255, 2.0, 0.0),
+        ("motion blur", 1.0, 255, 1.0, 0.5),
     ] {
-        let scene = Arc::new(scene(reduced));
-        let picture = scene.surfaces[0].picture.map(|&[r, g, b, _]| [b, r, g, alpha]);
-        let edit = Edit::from_painting(&*scene, &picture).unwrap_or_else(|e| panic!("{e}"));
-        let settings = RenderSettings {
-            view: View::Result,
-            opacity: 1.0,
-            grow: 0.0,
-            soften: 0.0,
-            shutter: Some(shutter),
-        };
-        let renderer = Renderer::new(scene, Some(Arc::new(edit)), settings).unwrap_or_else(|e| panic!("{e}"));
-        group.bench_function(name, |b| {
-            b.iter_batched(
-                || (),
-                |()| pool.install(|| renderer.frame(1, &input, input.bounds())),
-                BatchSize::PerIteration,
-            );
+        let renderer = renderer(alpha, mask, reduced, shutter).unwrap_or_else(|e| panic!("{e}"));
+        group.throughput(frame.clone());
+        group.bench_function(format!("{name}: frame"), |b| {
+            b.iter(|| {
+                out.pixels_mut().copy_from_slice(input.pixels());
+                draw(&renderer, &mut out, &mut scratch)
+            });
+        });
+        group.throughput(region.clone());
+        group.bench_function(format!("{name}: region"), |b| {
+            b.iter(|| draw(&renderer, &mut out, &mut scratch));
         });
     }
-    // What any effect pays: the copy of the frame, with nothing to do.
-    let idle =
-        RenderSettings { view: View::Result, opacity: 0.0, grow: 0.0, soften: 0.0, shutter: Some(0.0) };
-    let renderer = Renderer::new(Arc::new(scene(1.0)), None, idle).unwrap_or_else(|e| panic!("{e}"));
-    group.bench_function("nothing painted", |b| {
-        b.iter_batched(|| (), |()| renderer.frame(1, &input, input.bounds()), BatchSize::PerIteration);
-    });
     group.finish();
 }
 

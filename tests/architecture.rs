@@ -57,6 +57,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("image", &["frame::io"]),
     ("mozjpeg", &["frame::io"]),
     ("fast_image_resize", &["frame", "clip", "engine"]),
+    ("wide", &["render"]),
 ];
 
 /// Modules that speak C and may therefore hold `unsafe`.

@@ -182,6 +182,7 @@ fn analysed(scene: &Scene, roi: &Roi, black: &[usize]) -> OpenAtlas {
         clip: folder.path().join("frames"),
         roi: roi.clone(),
         output: folder.path().join("shot.rna"),
+        first_frame: 0,
         settings: AnalysisSettings::from_values(&draft).unwrap(),
     };
     analyze(&job, &Progress::silent()).unwrap();

@@ -1,8 +1,9 @@
 //! Reading an atlas picture where a frame pixel falls on it: sharp where the picture is magnified, filtered where it
 //! is reduced.
 
-use crate::frame::{Image, Pixel, Rgba, Vec2, cubic_weights};
+use crate::frame::{Image, Pixel, Rgba, Vec2};
 use std::sync::OnceLock;
+use wide::f32x4;
 
 /// Atlas pixels per frame pixel up to which one cubic sample is enough.
 pub(super) const SHARP: f32 = 1.25;
@@ -17,7 +18,8 @@ pub(super) type Jacobian = [f32; 4];
 /// Length of a pixel's footprint along the frame's x and y, in picture pixels.
 #[inline(always)]
 pub(super) fn footprint(j: Jacobian) -> [f32; 2] {
-    [j[0].hypot(j[1]), j[2].hypot(j[3])]
+    // (The library's own is exact for numbers that do not occur here, and many times slower.)
+    [(j[0] * j[0] + j[1] * j[1]).sqrt(), (j[2] * j[2] + j[3] * j[3]).sqrt()]
 }
 
 /// Halvings of a picture, made once something is reduced: level l + 1 has half the size of level l, each pixel the
@@ -43,13 +45,14 @@ impl Picture<'_> {
     /// The level is chosen by the footprint's short side, so that a surface seen at a slant stays sharp across the
     /// slant; along each side up to [`MOST`] cubic samples are spread. Their spread grows from nothing at [`SHARP`],
     /// so that there is no step between the sharp and the filtered part of a picture.
+    #[inline(always)]
     pub(super) fn filtered(&self, p: Vec2, j: Jacobian) -> Rgba {
         let [rx, ry] = footprint(j);
         if rx.max(ry) <= SHARP {
             return self.cubic(p);
         }
         let halved = self.halvings.get_or_init(|| halve(self.full));
-        let wanted = rx.min(ry).max(rx.max(ry) / MOST).max(1.0).log2().floor() as usize;
+        let wanted = whole_log2(rx.min(ry).max(rx.max(ry) / MOST).max(1.0));
         let level = wanted.min(halved.len());
         let size = (1u32 << level) as f32;
         let image = if level == 0 { self.full } else { &halved[level - 1] };
@@ -72,15 +75,22 @@ impl Picture<'_> {
     }
 }
 
-/// Same values as [`crate::frame::cubic`], but inlined into callers compiled for wider vectors.
+/// The whole number below log₂ `v`, `v` being 1 or more: its exponent.
+#[inline(always)]
+fn whole_log2(v: f32) -> usize {
+    (v.to_bits() >> 23) as usize - 127
+}
+
+/// Same values as [`crate::frame::cubic`] but for rounding, four channels at a time. (Written with arrays, the compiler
+/// takes the pixels apart and puts them together again.)
 #[inline(always)]
 fn cubic(image: &Image<Rgba>, [x, y]: Vec2) -> Rgba {
     let (w, h) = image.size();
     if !(x >= 1.0 && y >= 1.0 && x < w as f32 - 2.0 && y < h as f32 - 2.0) {
-        return crate::frame::cubic(image, [x, y]);
+        return cubic_at_edge(image, [x, y]);
     }
     let (x0, y0) = (x as i32, y as i32);
-    let (wx, wy) = (cubic_weights(x - x0 as f32), cubic_weights(y - y0 as f32));
+    let (wx, wy) = (weights(x - x0 as f32), weights(y - y0 as f32));
     let start = (y0 as usize - 1) * w + x0 as usize - 1;
     let pixels = &image.pixels()[start..];
     let rows = (
@@ -91,18 +101,31 @@ fn cubic(image: &Image<Rgba>, [x, y]: Vec2) -> Rgba {
     );
     // The position was compared with the size above; this form only tells the compiler that no row can be too short.
     let (Some(r0), Some(r1), Some(r2), Some(r3)) = rows else { return [0.0; 4] };
-    let lines = [line(r0, wx), line(r1, wx), line(r2, wx), line(r3, wx)];
-    line(&lines, wy)
+    let line = |row: &[Rgba; 4]| {
+        f32x4::new(row[0]) * wx[0]
+            + f32x4::new(row[1]) * wx[1]
+            + f32x4::new(row[2]) * wx[2]
+            + f32x4::new(row[3]) * wx[3]
+    };
+    (line(r0) * wy[0] + line(r1) * wy[1] + line(r2) * wy[2] + line(r3) * wy[3]).to_array()
 }
 
-/// Four pixels, weighted; in the order of operations of [`crate::frame::cubic`].
+/// Rare, and kept out of line so that the frequent case stays small.
+#[cold]
+#[inline(never)]
+fn cubic_at_edge(image: &Image<Rgba>, p: Vec2) -> Rgba {
+    crate::frame::cubic(image, p)
+}
+
+/// [`crate::frame::cubic_weights`], all four side by side, each for all channels.
 #[inline(always)]
-fn line(row: &[Rgba; 4], w: [f32; 4]) -> Rgba {
-    let mut sum = [0.0; 4];
-    for c in 0..4 {
-        sum[c] = row[0][c] * w[0] + row[1][c] * w[1] + row[2][c] * w[2] + row[3][c] * w[3];
-    }
-    sum
+fn weights(t: f32) -> [f32x4; 4] {
+    const CUBE: f32x4 = f32x4::new([-0.5, 1.5, -1.5, 0.5]);
+    const SQUARE: f32x4 = f32x4::new([1.0, -2.5, 2.0, -0.5]);
+    const LINE: f32x4 = f32x4::new([-0.5, 0.0, 0.5, 0.0]);
+    const CONSTANT: f32x4 = f32x4::new([0.0, 1.0, 0.0, 0.0]);
+    let t = f32x4::splat(t);
+    (((CUBE * t + SQUARE) * t + LINE) * t + CONSTANT).to_array().map(f32x4::splat)
 }
 
 /// Halvings down to a few pixels; an odd edge is repeated.
@@ -199,7 +222,8 @@ mod tests {
     fn fast_cubic_is_the_frame_modules() {
         let p = Pyramid::of(|x, y| (x * y % 17) as f32);
         for at in [[0.0, 0.0], [1.0, 1.0], [3.3, 2.8], [253.0, 252.9], [254.2, 5.9], [-3.0, 700.0]] {
-            assert_eq!(p.picture().cubic(at), crate::frame::cubic(&p.0, at));
+            let (got, want) = (p.picture().cubic(at), crate::frame::cubic(&p.0, at));
+            assert!((0..4).all(|c| (got[c] - want[c]).abs() < 1e-5 * want[c].abs().max(1.0)), "{at:?}");
         }
     }
 }

@@ -6,6 +6,7 @@ use super::warp::{Lines, Part, Spot, Warp};
 use crate::atlas::Placement;
 use crate::frame::{Image, Pixel, Rgba, Scale, Vec2};
 use crate::param::View;
+use wide::f32x4;
 
 /// Alpha from which paint is opaque.
 const OPAQUE: f32 = 1.0 - ROUNDING;
@@ -141,20 +142,21 @@ pub(super) fn whole(picture: &Image<Rgba>) -> Part {
 
 /// Opaque paint on a wholly visible surface: L · P.
 #[inline(always)]
-fn covered(c: Rgba, l: [f32; 3], paint: Rgba) -> Rgba {
+fn covered(c: Rgba, l: Rgba, paint: Rgba) -> Rgba {
     let over = 1.0 / paint[3];
-    [l[0] * (paint[0] * over), l[1] * (paint[1] * over), l[2] * (paint[2] * over), c[3]]
+    let mut out = (f32x4::new(l) * (f32x4::new(paint) * f32x4::splat(over))).to_array();
+    out[3] = c[3];
+    out
 }
 
 /// Eq. 13 for paint of any alpha: c + v · L · (αP − α·A).
 #[inline(always)]
-fn mixed(c: Rgba, v: f32, l: [f32; 3], paint: Rgba, atlas: Rgba) -> Rgba {
+fn mixed(c: Rgba, v: f32, l: Rgba, paint: Rgba, atlas: Rgba) -> Rgba {
     // Alpha above 1 is a cubic kernel's overshoot, and colour has the same.
     let (over, alpha) = if paint[3] >= OPAQUE { (1.0 / paint[3], 1.0) } else { (1.0, paint[3]) };
-    let mut out = c;
-    for i in 0..3 {
-        out[i] = c[i] + v * l[i] * (paint[i] * over - alpha * atlas[i]);
-    }
+    let change = f32x4::new(paint) * f32x4::splat(over) - f32x4::splat(alpha) * f32x4::new(atlas);
+    let mut out = (f32x4::new(c) + f32x4::splat(v) * f32x4::new(l) * change).to_array();
+    out[3] = c[3];
     out
 }
 
@@ -162,20 +164,19 @@ fn mixed(c: Rgba, v: f32, l: [f32; 3], paint: Rgba, atlas: Rgba) -> Rgba {
 #[inline(always)]
 fn fetch(picture: Picture, spot: &Spot, shift: f32) -> Rgba {
     let at = [spot.at[0] + shift, spot.at[1] + shift];
-    let Some(m) = spot.motion else { return still(picture, spot, at) };
+    let Some(m) = spot.motion else {
+        return match spot.jacobian {
+            None => picture.cubic(at),
+            Some(j) => picture.filtered(at, j),
+        };
+    };
+    // Filtered without a footprint is cubic: one loop for both.
+    let jacobian = spot.jacobian.unwrap_or_default();
     let mut sum = [0.0; 4];
     for k in [-0.375, -0.125, 0.125, 0.375] {
-        sum = sum.add(still(picture, spot, [at[0] + k * m[0], at[1] + k * m[1]]), 0.25);
+        sum = sum.add(picture.filtered([at[0] + k * m[0], at[1] + k * m[1]], jacobian), 0.25);
     }
     sum
-}
-
-#[inline(always)]
-fn still(picture: Picture, spot: &Spot, at: Vec2) -> Rgba {
-    match spot.jacobian {
-        None => picture.cubic(at),
-        Some(j) => picture.filtered(at, j),
-    }
 }
 
 /// L between its nodes, by atlas position.
@@ -194,7 +195,7 @@ impl<'a> Light<'a> {
     }
 
     #[inline(always)]
-    fn at(&self, p: Vec2) -> [f32; 3] {
+    fn at(&self, p: Vec2) -> Rgba {
         let (w, h) = self.grid.size();
         let x = (p[0] * self.nodes[0]).clamp(0.0, (w - 1) as f32);
         let y = (p[1] * self.nodes[1]).clamp(0.0, (h - 1) as f32);
@@ -204,12 +205,10 @@ impl<'a> Light<'a> {
         let (pixels, at) = (self.grid.pixels(), y0 * w + x0);
         let (a, b) = (pixels[at], pixels[at + right]);
         let (c, d) = (pixels[at + below], pixels[at + below + right]);
-        let mut l = [0.0; 4];
-        for i in 0..4 {
-            let (top, bottom) = (a[i] + fx * (b[i] - a[i]), c[i] + fx * (d[i] - c[i]));
-            l[i] = top + fy * (bottom - top);
-        }
-        [l[0], l[1], l[2]]
+        let [a, b, c, d] = [a, b, c, d].map(f32x4::new);
+        let (fx, fy) = (f32x4::splat(fx), f32x4::splat(fy));
+        let (top, bottom) = (a + fx * (b - a), c + fx * (d - c));
+        (top + fy * (bottom - top)).to_array()
     }
 }
 

@@ -173,10 +173,12 @@ impl Warp {
             if from >= to {
                 continue;
             }
-            let start = (from as f64 / self.step[0] - i as f64) as f32;
+            // From the cell's own first column, so that every division of a row gives the same positions.
+            let first = edge(i);
+            let start = (first as f64 / self.step[0] - i as f64) as f32;
             let position = Cubic::new(&lines.position[i..i + 4]);
             let motion = self.motion.as_ref().map(|_| Cubic::new(&lines.motion[i..i + 4]));
-            let t = |x: usize| start + (x - from) as f32 * inverse;
+            let t = |x: usize| start + (x - first) as f32 * inverse;
             if *cell == Cell::Sharp && motion.is_none() {
                 // By far the most frequent case, with nothing left to decide per pixel.
                 for x in from..to {

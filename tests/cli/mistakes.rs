@@ -15,6 +15,8 @@ fn wrong_usage_is_2() {
         &["analyze", "clip"],
         &["analyze", "clip", "--roi", "r.json", "--preset", "best"],
         &["analyze", "clip", "--roi", "r.json", "--size", "9999"],
+        &["analyze", "clip", "--job", "j.json"],
+        &["analyze", "--job", "j.json", "--preset", "draft"],
         &["render", "clip", "--atlas", "a.rna", "-o", "o.mp4"],
         &["render", "clip", "--atlas", "a.rna", "-o", "o.mp4", "--edited", "a.png", "--paint", "b.png"],
         &["render", "clip", "--atlas", "a.rna", "-o", "o.mp4", "--paint", "b.png", "--opacity", "2"],

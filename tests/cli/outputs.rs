@@ -53,6 +53,7 @@ fn folder() -> tempfile::TempDir {
         size,
         working_size: size,
         frames: FRAMES,
+        first_frame: 0,
         map_step: [8.0, 8.0],
         shutter: 0.0,
         encoding: Encoding::Display,

@@ -1,8 +1,6 @@
 //! The whole job on a generated clip, uninterrupted and interrupted.
 
-#[cfg(unix)]
-use crate::fails;
-use crate::{rna, works};
+use crate::{fails, rna, works};
 use rna::frame::io::{read_picture, write_picture};
 use rna::frame::{Channels, Depth, Image, Rgba};
 use serde_json::Value;
@@ -88,6 +86,35 @@ fn edits_show_and_nothing_else_changes() {
         let shown = counts.iter().filter(|c| c[0] > 100).count();
         assert!(shown > FRAMES / 2 && counts.iter().all(|c| c[1] == 0), "{edit}: {counts:?}");
     }
+}
+
+#[test]
+fn a_job_file_asks_for_the_same() {
+    let folder = sample();
+    let at = folder.path();
+    works(at, ANALYZE);
+    let roi: Value = serde_json::from_slice(&fs::read(at.join("clip/roi.json")).unwrap()).unwrap();
+    let mut job = serde_json::json!({
+        "clip": "clip/frames", "roi": roi, "output": "job.rna", "settings": { "preset": "draft" }, "first_frame": 1001,
+    });
+    let write = |job: &Value| fs::write(at.join("job.json"), job.to_string()).unwrap();
+    write(&job);
+    works(at, &["analyze", "--job", "job.json"]);
+    let info = |name: &str| -> Value { serde_json::from_str(&works(at, &["info", name, "--json"])).unwrap() };
+    let (mut typed, asked) = (info("shot.rna"), info("job.rna"));
+    assert_eq!((&typed["first_frame"], &asked["first_frame"]), (&0.into(), &1001.into()));
+    typed["first_frame"] = 1001.into();
+    assert_eq!(typed, asked);
+    assert!(works(at, &["info", "job.rna"]).contains("the first numbered 1001"));
+
+    let refused = |words: &[&str]| fails(at, &["analyze", "--job", "job.json"], words);
+    refused(&["job.rna", "there already"]);
+    job["settings"] = serde_json::json!({ "quality": "best" });
+    write(&job);
+    refused(&["quality", "preset, size"]);
+    fs::write(at.join("job.json"), "{\"clip\": 1}").unwrap();
+    refused(&["job.json", "as a job", "polygons"]);
+    fails(at, &["analyze", "--job", "none.json"], &["cannot read none.json"]);
 }
 
 /// Starts an analysis and calls `at_stage` with its number, and the process's, as soon as a stage begins, from 1.

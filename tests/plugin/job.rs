@@ -22,8 +22,7 @@ fn the_whole_job_gives_what_the_command_line_gives() {
     assert!(text(&host, "status").starts_with("analysed 12 frames"), "{}", text(&host, "status"));
 
     // Nothing but the analysis is left in the folder.
-    let left: Vec<_> =
-        std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    let left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left.len(), 1, "{left:?}");
 
     // The same frames from files, with the same region, give the same analysis.
@@ -47,11 +46,9 @@ fn the_whole_job_gives_what_the_command_line_gives() {
     run(&mut host, &[set("atlas_file", atlas.to_str().unwrap()), press("export_atlas")]);
     assert!(atlas.exists() && atlas.with_extension("json").exists(), "{}", text(&host, "status"));
     paint(path.as_ref(), &edited);
-    let outcomes =
-        run(&mut host, &[set("edited", edited.to_str().unwrap()), render(1001.0, sample.last())]);
+    let outcomes = run(&mut host, &[set("edited", edited.to_str().unwrap()), render(1001.0, sample.last())]);
     let open = std::sync::Arc::new(made);
-    let edit =
-        rna::render::read_edit(open.as_ref(), &edited, rna::render::EditKind::Auto, None).unwrap();
+    let edit = rna::render::read_edit(open.as_ref(), &edited, rna::render::EditKind::Auto, None).unwrap();
     let settings = rna::param::RenderSettings::from_values(&Default::default()).unwrap();
     let renderer = rna::render::Renderer::new(open, Some(edit.into()), settings).unwrap();
     let shown = frames(&outcomes);

@@ -7,11 +7,7 @@ use rna::host::{Command, Components, Depth, Faults, Profile};
 /// An instance that shows the edit.
 fn editing() -> Vec<Command> {
     let made = &*ANALYSED;
-    vec![
-        create(),
-        set("analysis", made.path.to_str().unwrap()),
-        set("edited", made.edited.to_str().unwrap()),
-    ]
+    vec![create(), set("analysis", made.path.to_str().unwrap()), set("edited", made.edited.to_str().unwrap())]
 }
 
 fn worst(a: &Image<Rgba>, b: &Image<Rgba>, channels: std::ops::Range<usize>) -> f32 {
@@ -25,7 +21,10 @@ fn every_depth_layout_and_tiling_gives_the_same_picture() {
     let mut host = session(bundle, Profile::STRICT, Faults::default(), &SAMPLE);
     let at = SAMPLE.reference() + 2.0;
     run(&mut host, &editing());
-    let outcomes = run(&mut host, &[Command::Depth { depth: Depth::Float, components: Components::Rgba }, render(at, at)]);
+    let outcomes = run(
+        &mut host,
+        &[Command::Depth { depth: Depth::Float, components: Components::Rgba }, render(at, at)],
+    );
     let wanted = frames(&outcomes)[0].picture.clone().unwrap();
     for (depth, step) in
         [(Depth::Byte, 255.0), (Depth::Short, 65535.0), (Depth::Half, 1024.0), (Depth::Float, 1e6)]
@@ -33,17 +32,23 @@ fn every_depth_layout_and_tiling_gives_the_same_picture() {
         for components in [Components::Rgba, Components::Rgb] {
             for (negative, padding) in [(false, 0), (true, 48)] {
                 for (columns, rows) in [(1, 1), (3, 4)] {
-                    let outcomes = run(&mut host, &[
-                        Command::Depth { depth, components },
-                        Command::Rows { negative, padding },
-                        Command::Tiles { columns, rows },
-                        Command::Threads { count: if rows > 1 { 4 } else { 1 } },
-                        render(at, at),
-                    ]);
+                    let outcomes = run(
+                        &mut host,
+                        &[
+                            Command::Depth { depth, components },
+                            Command::Rows { negative, padding },
+                            Command::Tiles { columns, rows },
+                            Command::Threads { count: if rows > 1 { 4 } else { 1 } },
+                            render(at, at),
+                        ],
+                    );
                     let frame = &frames(&outcomes)[0];
                     let picture = frame.picture.as_ref().unwrap_or_else(|| panic!("{}", frame.status));
                     let off = worst(picture, &wanted, 0..3);
-                    assert!(off <= 0.51 / step, "{depth:?} {components:?} {negative} {columns}×{rows}: {off}");
+                    assert!(
+                        off <= 0.51 / step,
+                        "{depth:?} {components:?} {negative} {columns}×{rows}: {off}"
+                    );
                 }
             }
         }
@@ -57,7 +62,8 @@ fn without_an_edit_nothing_is_touched() {
     let bundle = bundle!();
     let mut host = session(bundle, Profile::STRICT, Faults::default(), &SAMPLE);
     let at = SAMPLE.reference();
-    let outcomes = run(&mut host, &[create(), set("analysis", ANALYSED.path.to_str().unwrap()), render(at, at)]);
+    let outcomes =
+        run(&mut host, &[create(), set("analysis", ANALYSED.path.to_str().unwrap()), render(at, at)]);
     assert_eq!(frames(&outcomes)[0].identity, Some(("Source".to_string(), at)));
     let report = host.finish();
     assert!(report.is_clean(), "{report}");

@@ -73,7 +73,8 @@ impl Frames for Sample {
 }
 
 /// The clip most tests use: small, and numbered as in a real shot.
-pub(crate) static SAMPLE: LazyLock<Arc<Sample>> = LazyLock::new(|| Arc::new(Sample::new((256, 144), 12, 1001.0)));
+pub(crate) static SAMPLE: LazyLock<Arc<Sample>> =
+    LazyLock::new(|| Arc::new(Sample::new((256, 144), 12, 1001.0)));
 
 /// The packed bundle that `cargo xtask test` made; without one, tests of the plugin have nothing to test.
 pub(crate) static BUNDLE: LazyLock<Option<Bundle>> = LazyLock::new(|| {
@@ -120,11 +121,8 @@ pub(crate) fn render(first: f64, last: f64) -> Command {
 
 /// Draws the region and says where the analysis goes; draft, to be quick.
 pub(crate) fn drawn(sample: &Sample, folder: &Path) -> Vec<Command> {
-    let mut script = vec![
-        set("reference", sample.reference()),
-        set("preset", 1),
-        set("folder", folder.to_str().unwrap()),
-    ];
+    let mut script =
+        vec![set("reference", sample.reference()), set("preset", 1), set("folder", folder.to_str().unwrap())];
     for (i, p) in sample.corners().into_iter().enumerate() {
         script.push(set(&format!("corner{}", i + 1), p.to_vec()));
     }

@@ -90,6 +90,7 @@ impl Scene {
             size: [w, h],
             working_size: self.working,
             frames: self.frames,
+            first_frame: 0,
             map_step: STEP,
             shutter: self.shutter,
             encoding: Encoding::Display,

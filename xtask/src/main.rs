@@ -1,9 +1,11 @@
-//! Everything a developer runs, in one place: `cargo xtask setup`, `demo`, `test`, `check`, `bench`, `score`.
+//! Everything a developer runs, in one place: `cargo xtask setup`, `demo`, `test`, `check`, `bench`, `score`,
+//! `bundle`.
 //!
 //! Written in Rust, so that a machine with nothing but Rust can run it. What is missing is fetched where that is
 //! possible; where it is not, the exact command for the system at hand is printed.
 #![allow(clippy::print_stdout, reason = "a program for the terminal")]
 
+mod bundle;
 mod checks;
 mod demo;
 mod measure;
@@ -23,6 +25,7 @@ usage: cargo xtask COMMAND
   test     run every test
   check    what is checked before a change is taken: format, lints, documentation, licences, tests
   bench    run the benchmarks
+  bundle   build the OpenFX plugin and pack target/bundle/RNA.ofx.bundle
   score    fit the clips of ../shared (or $RNA_SHARED) and write the table docs/scores.md
              --preset WORD   preset of the analysis (default: standard)
              --only NAME     clips whose name holds NAME; prints and writes nothing
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         ["test"] => setup::run_all().and_then(|()| checks::test()),
         ["check"] => setup::run_all().and_then(|()| checks::check()),
         ["bench"] => setup::run_all().and_then(|()| checks::bench()),
+        ["bundle"] => setup::run_all().and_then(|()| bundle::make()),
         ["score", options @ ..] => match score::Options::parse(options) {
             Some(options) => score::run(&options),
             None => return usage(),

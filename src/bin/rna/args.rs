@@ -30,6 +30,7 @@ fn analyze() -> Command {
         .arg(
             path("clip", "CLIP")
                 .help("Folder of images, printf pattern or video")
+                .required(false)
                 .required_unless_present("job"),
         )
         .arg(
