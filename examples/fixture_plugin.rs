@@ -280,11 +280,11 @@ impl Pixels {
                     }
                     "OfxBitDepthHalf" if i % 2 == 0 => {
                         let v = source.offset(i).cast::<half::f16>().read_unaligned().to_f64();
-                        target.offset(i).cast().write_unaligned(half::f16::from_f64(invert(v)));
+                        target.offset(i).cast::<half::f16>().write_unaligned(half::f16::from_f64(invert(v)));
                     }
                     "OfxBitDepthFloat" if i % 4 == 0 => {
                         let v = f64::from(source.offset(i).cast::<f32>().read_unaligned());
-                        target.offset(i).cast().write_unaligned(invert(v) as f32);
+                        target.offset(i).cast::<f32>().write_unaligned(invert(v) as f32);
                     }
                     _ => {}
                 }
