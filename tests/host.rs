@@ -148,12 +148,13 @@ fn every_misdeed_is_noticed() {
 #[test]
 fn a_failed_render_has_no_picture() {
     let mut session = strict();
-    let outcomes = session.run(&script(json!([
-        {"do": "create"},
-        {"do": "set", "param": "misdeed", "value": "fail"},
-        {"do": "render", "first": 0}
-    ])))
-    .unwrap();
+    let outcomes = session
+        .run(&script(json!([
+            {"do": "create"},
+            {"do": "set", "param": "misdeed", "value": "fail"},
+            {"do": "render", "first": 0}
+        ])))
+        .unwrap();
     let frame = &outcomes[2].frames()[0];
     assert_eq!((frame.status.as_str(), &frame.picture), ("kOfxStatFailed", &None));
 }
@@ -243,12 +244,53 @@ fn nuke_refuses_writes_where_it_does() {
     assert!(report_of(Profile::NUKE, writing).count(Kind::ForbiddenWrite) > 0);
     let creating = json!([
         {"do": "create"},
-        {"do": "set", "param": "write_in_create", "value": true},
+        {"do": "set", "param": "in_create", "value": "write"},
         {"do": "save"},
         {"do": "restore"}
     ]);
     assert!(report_of(Profile::STRICT, creating.clone()).is_clean());
     assert_eq!(report_of(Profile::NUKE, creating).count(Kind::ForbiddenWrite), 1);
+}
+
+#[test]
+fn nothing_is_fetched_while_an_instance_is_made() {
+    for profile in Profile::EACH {
+        let report = report_of(
+            profile,
+            json!([
+                {"do": "create"}, {"do": "set", "param": "in_create", "value": "fetch"},
+                {"do": "save"}, {"do": "restore"}
+            ]),
+        );
+        assert_eq!(report.count(Kind::ForbiddenFetch), 1, "{report}");
+        assert!(!report.fetches[0].given);
+    }
+}
+
+#[test]
+fn resolve_claims_clips_it_has_not() {
+    for (profile, asked) in [(Profile::STRICT, 0), (Profile::RESOLVE, 1)] {
+        let mut session = open(profile, Faults::default());
+        let outcomes = session.run(&script(json!([
+            {"do": "create"}, {"do": "set", "param": "misdeed", "value": "use mask"},
+            {"do": "render", "first": 0}
+        ])));
+        assert!(outcomes.unwrap()[2].frames()[0].picture.is_some());
+        let report = session.finish();
+        assert!(report.is_clean(), "{report}");
+        let masks: Vec<_> = report.fetches.iter().filter(|f| f.clip == "Mask").collect();
+        assert_eq!(masks.len(), asked);
+        assert!(masks.iter().all(|f| !f.given));
+    }
+}
+
+#[test]
+fn properties_of_parameters_can_be_looked_at() {
+    let mut session = open(Profile::NUKE, Faults::default());
+    session.run(&[Command::Create { instance: String::new() }]).unwrap();
+    let options = session.property("in_create", "OfxParamPropChoiceOption").unwrap();
+    assert_eq!(options, ["nothing", "write", "fetch"]);
+    assert!(session.is_shown("gain").unwrap());
 }
 
 #[test]

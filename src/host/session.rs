@@ -155,6 +155,14 @@ impl Session {
         Ok(!properties.flag(kOfxParamPropSecret) && properties.flag(kOfxParamPropEnabled))
     }
 
+    /// The values of a property of a parameter of the selected instance, as text.
+    ///
+    /// # Errors
+    /// When there is no such parameter, or no instance. A property it does not have has no values.
+    pub fn property(&self, param: &str, property: &str) -> Result<Vec<String>> {
+        Ok(self.param(param)?.properties.texts(property))
+    }
+
     /// Names of the selected instance's parameters, in the order they were described.
     ///
     /// # Errors
@@ -175,7 +183,7 @@ impl Session {
             Command::Press { param } => return self.press(param),
             Command::Time { time } => self.go_to(*time),
             Command::Connect { clip, source } => self.connect(clip, source.as_deref())?,
-            Command::Draw => return Ok(Outcome::Drawing(self.overlay()?.draw())),
+            Command::Draw => return self.overlay()?.draw().map(Outcome::Drawing),
             Command::Pen { pen, at } => return Ok(Outcome::Taken(self.overlay()?.pen(*pen, *at))),
             Command::Purge => {
                 let status = self.instance()?.effect.act(kOfxActionPurgeCaches, None, None);
@@ -252,10 +260,8 @@ impl Session {
         let scope = Scope::new(&self.shared, name(kOfxActionUnload));
         let none = std::ptr::null_mut();
         let _ = scope.clone().call(loaded.plugin.entry, std::ptr::null(), none, none);
-        let left = std::mem::take(&mut *self.shared.memory.lock()).len();
-        if left > 0 {
-            let text = format!("{left} blocks of memory were never freed");
-            self.shared.report.lock().add(Kind::Memory, scope.name(), text);
+        for left in self.shared.take_what_is_left() {
+            self.shared.report.lock().add(Kind::Memory, scope.name(), left);
         }
     }
 
