@@ -18,7 +18,7 @@ static HOST: AtomicPtr<OfxHost> = AtomicPtr::new(null_mut());
 static STALE: AtomicUsize = AtomicUsize::new(0);
 
 /// What can be done wrong in render, by the label of the parameter `misdeed`.
-const MISDEEDS: [&CStr; 17] = [
+const MISDEEDS: [&CStr; 18] = [
     c"none",
     c"leak",
     c"release twice",
@@ -36,6 +36,7 @@ const MISDEEDS: [&CStr; 17] = [
     c"lock twice",
     c"nested threads",
     c"fail",
+    c"use mask",
 ];
 
 fn c(bytes: &'static [u8]) -> *const c_char {
@@ -180,17 +181,23 @@ fn describe_in_context(effect: OfxImageEffectHandle) -> OfxStatus {
     define_param(set, kOfxParamTypeDouble2D, c"place");
     define_param(set, kOfxParamTypeInteger, c"count");
     define_param(set, kOfxParamTypePushButton, c"collect");
-    define_param(set, kOfxParamTypeBoolean, c"write_in_create");
+    let in_create = define_param(set, kOfxParamTypeChoice, c"in_create");
+    for (i, label) in [c"nothing", c"write", c"fetch"].iter().enumerate() {
+        set_text(in_create, kOfxParamPropChoiceOption, i as c_int, label);
+    }
     OK
 }
 
 fn create(effect: OfxImageEffectHandle) -> OfxStatus {
     let mut wish: c_int = 0;
-    unsafe {
-        params().paramGetValue.unwrap()(param(effect, c"write_in_create"), &mut wish as *mut c_int);
-        if wish != 0 {
-            params().paramSetValue.unwrap()(param(effect, c"count"), 7 as c_int);
+    unsafe { params().paramGetValue.unwrap()(param(effect, c"in_create"), &mut wish as *mut c_int) };
+    match wish {
+        1 => {
+            let count = param(effect, c"count");
+            unsafe { params().paramSetValue.unwrap()(count, 7 as c_int) };
         }
+        2 => assert!(fetch(effect, c"Source", 0.0).is_null()),
+        _ => {}
     }
     OK
 }
@@ -280,11 +287,11 @@ impl Pixels {
                     }
                     "OfxBitDepthHalf" if i % 2 == 0 => {
                         let v = source.offset(i).cast::<half::f16>().read_unaligned().to_f64();
-                        target.offset(i).cast().write_unaligned(half::f16::from_f64(invert(v)));
+                        target.offset(i).cast::<half::f16>().write_unaligned(half::f16::from_f64(invert(v)));
                     }
                     "OfxBitDepthFloat" if i % 4 == 0 => {
                         let v = f64::from(source.offset(i).cast::<f32>().read_unaligned());
-                        target.offset(i).cast().write_unaligned(invert(v) as f32);
+                        target.offset(i).cast::<f32>().write_unaligned(invert(v) as f32);
                     }
                     _ => {}
                 }
@@ -390,6 +397,19 @@ fn misbehave(misdeed: &str, effect: OfxImageEffectHandle, inputs: Set, images: [
             threads().multiThread.unwrap()(Some(nest), 2, null_mut());
         },
         "fail" => return FAILED,
+        // No misdeed: a mask is used where there is one, and hosts that only claim so give none.
+        "use mask" => {
+            let mut set = null_mut();
+            unsafe { effects().clipGetPropertySet.unwrap()(clip(effect, c"Mask"), &mut set) };
+            let image = if int(set, kOfxImageClipPropConnected, 0) != 0 {
+                fetch(effect, c"Mask", time)
+            } else {
+                null_mut()
+            };
+            if !image.is_null() {
+                release(image);
+            }
+        }
         _ => {}
     }
     OK

@@ -11,6 +11,7 @@ use super::profile::{Faults, Profile, Settings};
 use super::report::{Call, Kind, Report};
 use crate::openfx::{OfxPropertySetHandle, Status};
 use parking_lot::Mutex;
+use std::any::Any;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::{CStr, c_char, c_void};
@@ -44,6 +45,8 @@ pub(super) struct Shared {
     pub(super) images: Mutex<BTreeMap<usize, Arc<Picture>>>,
     /// Memory the plugin holds, by its address.
     pub(super) memory: Mutex<BTreeMap<usize, Memory>>,
+    /// Mutexes and blocks of image memory the plugin holds, by the number of their handle, with their kind.
+    pub(super) held: Mutex<BTreeMap<usize, (&'static str, Arc<dyn Any + Send + Sync>)>>,
     pub(super) drawing: Mutex<Vec<Draw>>,
     /// Allocations asked for so far.
     pub(super) allocations: AtomicU64,
@@ -59,11 +62,25 @@ impl Shared {
             timeline: Mutex::new(timeline),
             images: Mutex::default(),
             memory: Mutex::default(),
+            held: Mutex::default(),
             drawing: Mutex::default(),
             allocations: AtomicU64::new(0),
         });
         *LATEST.lock() = Arc::downgrade(&shared);
         shared
+    }
+
+    /// Takes away what the plugin still holds; a text for each kind of thing.
+    pub(super) fn take_what_is_left(&self) -> Vec<String> {
+        let mut left: BTreeMap<&str, usize> = BTreeMap::new();
+        for (kind, _) in std::mem::take(&mut *self.held.lock()).values() {
+            *left.entry(kind).or_default() += 1;
+        }
+        let blocks = std::mem::take(&mut *self.memory.lock()).len();
+        if blocks > 0 {
+            left.insert("blocks of memory", blocks);
+        }
+        left.into_iter().map(|(kind, count)| format!("{count} {kind} were never given back")).collect()
     }
 
     /// Counts an allocation, and says whether it is the one that is to fail.

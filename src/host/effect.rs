@@ -175,7 +175,24 @@ impl Effect {
         }
         effect.is_created.store(true, Ordering::Relaxed);
         effect.agree_on_formats()?;
+        effect.ask_domain();
         Ok(effect)
+    }
+
+    /// Asks for the times the effect has frames at, as hosts do in the general context. Frames are rendered at the times
+    /// a script names, so that only the answer as such is checked.
+    fn ask_domain(&self) {
+        if self.properties.first::<String>(kOfxImageEffectPropContext)
+            != text_of(kOfxImageEffectContextGeneral)
+        {
+            return;
+        }
+        let outputs = PropertySet::new("out arguments", &[tables::OUT_DOMAIN]);
+        let status = self.act(kOfxImageEffectActionGetTimeDomain, None, Some(&outputs));
+        let range = outputs.all::<f64>(kOfxImageEffectPropFrameRange);
+        if accepted(status, "the question for a time domain") && range[0] > range[1] {
+            complain(Kind::BadDescription, format!("the time domain {range:?} is none"));
+        }
     }
 
     fn fill_properties(&self) {

@@ -30,6 +30,8 @@ pub(super) struct Interact {
     pub(super) properties: Arc<PropertySet>,
     /// How often the plugin asked to be drawn anew.
     pub(super) redraws: AtomicUsize,
+    /// Whether it draws through the draw suite; else it needs OpenGL, which is not here, and can only take the pen.
+    draws: bool,
     effect: Arc<Effect>,
     entry: super::context::Entry,
 }
@@ -41,7 +43,8 @@ impl Interact {
         let second = effect.properties.first::<usize>(kOfxImageEffectPluginPropOverlayInteractV2);
         let first = effect.properties.first::<usize>(kOfxImageEffectPluginPropOverlayInteractV1);
         // The second kind draws through the draw suite and is of no use to a host that has none.
-        let address = if profile.draws && second != 0 { second } else { first };
+        let draws = profile.draws && second != 0;
+        let address = if draws { second } else { first };
         if !profile.overlays || address == 0 {
             let reason = format!("there is none: {} shows none, or the plugin has none for it", profile.name);
             return Err(Error::setting("overlay", reason));
@@ -52,20 +55,21 @@ impl Interact {
                 address,
             ))
         };
-        let described = Self::with(effect, entry);
+        let described = Self::with(effect, entry, draws);
         described.must(kOfxActionDescribeInteract)?;
-        let interact = Self::with(effect, entry);
+        let interact = Self::with(effect, entry, draws);
         interact.must(kOfxActionCreateInstanceInteract)?;
         Ok(interact)
     }
 
-    fn with(effect: &Arc<Effect>, entry: super::context::Entry) -> Arc<Self> {
+    fn with(effect: &Arc<Effect>, entry: super::context::Entry, draws: bool) -> Arc<Self> {
         let properties = PropertySet::new("the interact", &[tables::INTERACT]);
         properties.put(kOfxPropEffectInstance, effect.handle.number());
         Arc::new_cyclic(|weak: &Weak<Self>| Self {
             handle: Handle::new(weak),
             properties,
             redraws: AtomicUsize::new(0),
+            draws,
             effect: Arc::clone(effect),
             entry,
         })
@@ -97,12 +101,17 @@ impl Interact {
     }
 
     /// What the overlay draws now.
-    pub(super) fn draw(&self) -> Vec<Draw> {
+    pub(super) fn draw(&self) -> Result<Vec<Draw>> {
+        if !self.draws {
+            let reason =
+                "it draws with OpenGL, which this host has not; draw in a profile with the draw suite";
+            return Err(Error::setting("overlay", reason));
+        }
         let (inputs, context) = (self.inputs(), DrawContext::new());
         inputs.put(kOfxInteractPropDrawContext, context.handle.number());
         self.effect.shared.drawing.lock().clear();
         accepted(self.call(kOfxInteractActionDraw, Some(&inputs)), "drawing the overlay");
-        std::mem::take(&mut *self.effect.shared.drawing.lock())
+        Ok(std::mem::take(&mut *self.effect.shared.drawing.lock()))
     }
 
     /// The pen does something at a place in canonical coordinates; true when the overlay took it.

@@ -188,6 +188,20 @@ impl PropertySet {
         self.properties.lock().get(name).and_then(|p| T::all(&p.value).cloned()).unwrap_or_default()
     }
 
+    /// Values of any type, as text.
+    pub(super) fn texts(&self, name: &str) -> Vec<String> {
+        fn all<T: ToString>(values: &[T]) -> Vec<String> {
+            values.iter().map(T::to_string).collect()
+        }
+        match self.properties.lock().get(name).map(|p| &p.value) {
+            Some(Data::Ints(v)) => all(v),
+            Some(Data::Doubles(v)) => all(v),
+            Some(Data::Texts(v)) => v.clone(),
+            Some(Data::Pointers(v)) => all(v),
+            None => Vec::new(),
+        }
+    }
+
     /// The first value, or the type's zero.
     pub(super) fn first<T: Element>(&self, name: &[u8]) -> T {
         self.all(name).into_iter().next().unwrap_or_default()

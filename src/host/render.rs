@@ -36,9 +36,12 @@ pub struct Rendered {
     pub format: Format,
 }
 
+/// Takes frames as they are rendered.
+pub(super) type Sink<'a> = dyn FnMut(Rendered) -> Result<()> + 'a;
+
 /// Renders frames one after another within a begin and an end.
-pub(super) fn sequence(effect: &Arc<Effect>, times: &[f64]) -> Result<Vec<Rendered>> {
-    let (Some(&first), Some(&last)) = (times.first(), times.last()) else { return Ok(Vec::new()) };
+pub(super) fn sequence(effect: &Arc<Effect>, times: &[f64], sink: &mut Sink) -> Result<()> {
+    let (Some(&first), Some(&last)) = (times.first(), times.last()) else { return Ok(()) };
     let settings = *effect.shared.settings.lock();
     let inputs = PropertySet::new("in arguments", &[tables::IN_SEQUENCE, tables::IN_RENDER]);
     let step = if times.len() > 1 { times[1] - times[0] } else { 1.0 };
@@ -48,9 +51,9 @@ pub(super) fn sequence(effect: &Arc<Effect>, times: &[f64]) -> Result<Vec<Render
         .put(kOfxImageEffectPropRenderScale, settings.scale);
     let bracket = |action| accepted(effect.act(action, Some(&inputs), None), text_of(action));
     bracket(kOfxImageEffectActionBeginSequenceRender);
-    let frames = times.iter().map(|&time| Frame::new(effect, time, settings)?.render()).collect();
+    let done = times.iter().try_for_each(|&time| sink(Frame::new(effect, time, settings)?.render()?));
     bracket(kOfxImageEffectActionEndSequenceRender);
-    frames
+    done
 }
 
 /// A frame on its way.

@@ -7,7 +7,7 @@ use super::image::Format;
 use super::interact::Interact;
 use super::library::{Bundle, Claim, HostStruct, Plugin};
 use super::profile::{Faults, Fresh, Profile, disordered};
-use super::render::{self, Rendered};
+use super::render::{self, Rendered, Sink};
 use super::report::{Kind, Report};
 use super::script::{Command, Outcome};
 use super::tables::text_of;
@@ -97,7 +97,34 @@ impl Session {
     /// created. What a plugin does wrong meanwhile is in the [`Session::report`], and a frame that fails is in its
     /// outcome.
     pub fn run(&mut self, script: &[Command]) -> Result<Vec<Outcome>> {
-        script.iter().map(|command| self.step(command)).collect()
+        let one = |command: &Command| {
+            let mut frames = Vec::new();
+            let outcome = self.run_one(command, |frame| {
+                frames.push(frame);
+                Ok(())
+            })?;
+            Ok(if matches!(command, Command::Render { .. }) { Outcome::Frames(frames) } else { outcome })
+        };
+        script.iter().map(one).collect()
+    }
+
+    /// Runs one command, and hands frames over one by one as they are rendered, so that a long range needs no more
+    /// memory than a short one.
+    ///
+    /// # Errors
+    /// As [`Session::run`], and what `frame` fails with.
+    pub fn run_one(
+        &mut self,
+        command: &Command,
+        mut frame: impl FnMut(Rendered) -> Result<()>,
+    ) -> Result<Outcome> {
+        match command {
+            Command::Render { first, last, step } => {
+                self.render(*first, last.unwrap_or(*first), *step, &mut frame)?;
+            }
+            other => return self.step(other),
+        }
+        Ok(Outcome::Done)
     }
 
     /// What is on record so far.
@@ -128,6 +155,14 @@ impl Session {
         Ok(!properties.flag(kOfxParamPropSecret) && properties.flag(kOfxParamPropEnabled))
     }
 
+    /// The values of a property of a parameter of the selected instance, as text.
+    ///
+    /// # Errors
+    /// When there is no such parameter, or no instance. A property it does not have has no values.
+    pub fn property(&self, param: &str, property: &str) -> Result<Vec<String>> {
+        Ok(self.param(param)?.properties.texts(property))
+    }
+
     /// Names of the selected instance's parameters, in the order they were described.
     ///
     /// # Errors
@@ -148,10 +183,7 @@ impl Session {
             Command::Press { param } => return self.press(param),
             Command::Time { time } => self.go_to(*time),
             Command::Connect { clip, source } => self.connect(clip, source.as_deref())?,
-            Command::Render { first, last, step } => {
-                return self.render(*first, last.unwrap_or(*first), *step).map(Outcome::Frames);
-            }
-            Command::Draw => return Ok(Outcome::Drawing(self.overlay()?.draw())),
+            Command::Draw => return self.overlay()?.draw().map(Outcome::Drawing),
             Command::Pen { pen, at } => return Ok(Outcome::Taken(self.overlay()?.pen(*pen, *at))),
             Command::Purge => {
                 let status = self.instance()?.effect.act(kOfxActionPurgeCaches, None, None);
@@ -228,10 +260,8 @@ impl Session {
         let scope = Scope::new(&self.shared, name(kOfxActionUnload));
         let none = std::ptr::null_mut();
         let _ = scope.clone().call(loaded.plugin.entry, std::ptr::null(), none, none);
-        let left = std::mem::take(&mut *self.shared.memory.lock()).len();
-        if left > 0 {
-            let text = format!("{left} blocks of memory were never freed");
-            self.shared.report.lock().add(Kind::Memory, scope.name(), text);
+        for left in self.shared.take_what_is_left() {
+            self.shared.report.lock().add(Kind::Memory, scope.name(), left);
         }
     }
 
@@ -313,7 +343,7 @@ impl Session {
         Ok(())
     }
 
-    fn render(&mut self, first: f64, last: f64, step: f64) -> Result<Vec<Rendered>> {
+    fn render(&mut self, first: f64, last: f64, step: f64, sink: &mut Sink) -> Result<()> {
         let count = ((last - first) / step).floor();
         if !(0.0..MOST_FRAMES).contains(&count) {
             return Err(Error::setting(
@@ -324,23 +354,22 @@ impl Session {
         let times: Vec<f64> = (0..=count as usize).map(|i| first + i as f64 * step).collect();
         let times = self.shared.faults.disorder.map_or(times.clone(), |seed| disordered(&times, seed));
         match self.shared.profile.fresh {
-            Fresh::Never => render::sequence(&self.instance()?.effect, &times),
+            Fresh::Never => render::sequence(&self.instance()?.effect, &times, sink),
             Fresh::Range => {
                 let state = self.instance()?.effect.save();
                 let loaded =
                     self.loaded.as_ref().ok_or_else(|| Error::setting("render", "no plugin is loaded"))?;
                 let effect = loaded.context.create(&self.clips, Some(&state))?;
-                let frames = render::sequence(&effect, &times);
+                let done = render::sequence(&effect, &times, sink);
                 effect.destroy();
-                frames
+                done
             }
             Fresh::Frame => {
-                let mut frames = Vec::with_capacity(times.len());
                 for time in times {
                     self.begin_anew()?;
-                    frames.extend(render::sequence(&self.instance()?.effect, &[time])?);
+                    render::sequence(&self.instance()?.effect, &[time], sink)?;
                 }
-                Ok(frames)
+                Ok(())
             }
         }
     }

@@ -314,6 +314,7 @@ pub(super) const IN_SEQUENCE: &[Spec] = &[
 ];
 pub(super) const OUT_DEFINITION: &[Spec] =
     &[double(kOfxImageEffectPropRegionOfDefinition, &[0.0, 0.0, 0.0, 0.0])];
+pub(super) const OUT_DOMAIN: &[Spec] = &[double(kOfxImageEffectPropFrameRange, &[0.0, 0.0])];
 pub(super) const OUT_IDENTITY: &[Spec] = &[double(kOfxPropTime, &[0.0]), text(kOfxPropName, &[NONE])];
 pub(super) const OUT_PREFERENCES: &[Spec] = &[
     double(kOfxImageEffectPropFrameRate, &[25.0]),

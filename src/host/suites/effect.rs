@@ -9,7 +9,6 @@ use super::super::report::Kind;
 use super::{answer, raw};
 use crate::openfx::*;
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
 use std::ffi::{c_char, c_int, c_void};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -144,8 +143,6 @@ struct ImageMemory {
     locks: Mutex<u32>,
 }
 
-static MEMORIES: Mutex<BTreeMap<usize, Arc<ImageMemory>>> = Mutex::new(BTreeMap::new());
-
 extern "C" fn memory_alloc(
     instance: OfxImageEffectHandle,
     bytes: usize,
@@ -155,7 +152,8 @@ extern "C" fn memory_alloc(
         if !instance.is_null() {
             effect(instance)?;
         }
-        let fails = shared()?.allocation_fails();
+        let shared = shared()?;
+        let fails = shared.allocation_fails();
         let memory = Memory::new(bytes).filter(|_| !fails).ok_or(Status::ERR_MEMORY)?;
         let memory = Arc::new_cyclic(|weak: &Weak<ImageMemory>| ImageMemory {
             handle: Handle::new(weak),
@@ -163,7 +161,7 @@ extern "C" fn memory_alloc(
             locks: Mutex::new(0),
         });
         raw::put(out, memory.handle.raw())?;
-        MEMORIES.lock().insert(memory.handle.number(), memory);
+        shared.held.lock().insert(memory.handle.number(), ("blocks of image memory", memory));
         Ok(())
     })
 }
@@ -177,7 +175,7 @@ extern "C" fn memory_free(handle: OfxImageMemoryHandle) -> OfxStatus {
         if *memory.locks.lock() > 0 {
             complain(Kind::Memory, "image memory was freed while it was locked");
         }
-        MEMORIES.lock().remove(&memory.handle.number());
+        shared()?.held.lock().remove(&memory.handle.number());
         Ok(())
     })
 }

@@ -1,12 +1,11 @@
 //! The multi-thread suite.
 
-use super::super::context::{complain, current, session};
+use super::super::context::{complain, current, session, shared};
 use super::super::handles::{Handle, find};
 use super::super::report::Kind;
 use super::{answer, raw};
 use crate::openfx::*;
 use parking_lot::{Condvar, Mutex};
-use std::collections::BTreeMap;
 use std::ffi::{c_int, c_uint, c_void};
 use std::sync::{Arc, Weak};
 use std::thread::ThreadId;
@@ -95,8 +94,6 @@ struct PluginMutex {
     freed: Condvar,
 }
 
-static MUTEXES: Mutex<BTreeMap<usize, Arc<PluginMutex>>> = Mutex::new(BTreeMap::new());
-
 fn mutex(handle: OfxMutexHandle) -> Result<Arc<PluginMutex>, Status> {
     find(handle, "mutex")
 }
@@ -110,7 +107,7 @@ extern "C" fn mutex_create(out: *mut OfxMutexHandle, locks: c_int) -> OfxStatus 
             freed: Condvar::new(),
         });
         raw::put(out, mutex.handle.raw())?;
-        MUTEXES.lock().insert(mutex.handle.number(), mutex);
+        shared()?.held.lock().insert(mutex.handle.number(), ("mutexes", mutex));
         Ok(())
     })
 }
@@ -121,7 +118,7 @@ extern "C" fn mutex_destroy(handle: OfxMutexHandle) -> OfxStatus {
         if mutex.owner.lock().is_some() {
             complain(Kind::Mutex, "a mutex was destroyed while it was locked");
         }
-        MUTEXES.lock().remove(&mutex.handle.number());
+        shared()?.held.lock().remove(&mutex.handle.number());
         Ok(())
     })
 }
