@@ -18,7 +18,7 @@ static HOST: AtomicPtr<OfxHost> = AtomicPtr::new(null_mut());
 static STALE: AtomicUsize = AtomicUsize::new(0);
 
 /// What can be done wrong in render, by the label of the parameter `misdeed`.
-const MISDEEDS: [&CStr; 18] = [
+const MISDEEDS: [&CStr; 19] = [
     c"none",
     c"leak",
     c"release twice",
@@ -37,6 +37,7 @@ const MISDEEDS: [&CStr; 18] = [
     c"nested threads",
     c"fail",
     c"use mask",
+    c"relabel",
 ];
 
 fn c(bytes: &'static [u8]) -> *const c_char {
@@ -180,7 +181,9 @@ fn describe_in_context(effect: OfxImageEffectHandle) -> OfxStatus {
     define_param(set, kOfxParamTypeString, c"note");
     define_param(set, kOfxParamTypeDouble2D, c"place");
     define_param(set, kOfxParamTypeInteger, c"count");
+    define_param(set, kOfxParamTypeInteger, c"copied");
     define_param(set, kOfxParamTypePushButton, c"collect");
+    define_param(set, kOfxParamTypePushButton, c"copy");
     let in_create = define_param(set, kOfxParamTypeChoice, c"in_create");
     for (i, label) in [c"nothing", c"write", c"fetch"].iter().enumerate() {
         set_text(in_create, kOfxParamPropChoiceOption, i as c_int, label);
@@ -204,7 +207,12 @@ fn create(effect: OfxImageEffectHandle) -> OfxStatus {
 
 /// The button `collect` counts the frames of the range it is given, and says so.
 fn changed(effect: OfxImageEffectHandle, inputs: Set) -> OfxStatus {
-    if text(inputs, kOfxPropName) != "collect" {
+    let changed = text(inputs, kOfxPropName);
+    if changed == "copy" {
+        let (to, from) = (param(effect, c"copied"), param(effect, c"count"));
+        return unsafe { params().paramCopy.unwrap()(to, from, 0.0, null()) };
+    }
+    if changed != "collect" {
         return REPLY_DEFAULT;
     }
     let source = clip(effect, c"Source");
@@ -397,6 +405,12 @@ fn misbehave(misdeed: &str, effect: OfxImageEffectHandle, inputs: Set, images: [
             threads().multiThread.unwrap()(Some(nest), 2, null_mut());
         },
         "fail" => return FAILED,
+        // Allowed by the standard, and refused by some hosts.
+        "relabel" => {
+            let mut set = null_mut();
+            unsafe { params().paramGetPropertySet.unwrap()(param(effect, c"gain"), &mut set) };
+            set_text(set, kOfxPropLabel, 0, c"Loudness");
+        }
         // No misdeed: a mask is used where there is one, and hosts that only claim so give none.
         "use mask" => {
             let mut set = null_mut();

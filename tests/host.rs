@@ -202,7 +202,7 @@ fn projects_are_files_too() {
         .unwrap();
     assert_eq!(session.value("count", 0.0).unwrap(), Value::Ints(vec![5]));
     session.run(&script(json!([{"do": "destroy"}, {"do": "select", "instance": "one"}]))).unwrap();
-    assert_eq!(session.params().unwrap().len(), 8);
+    assert!(session.params().unwrap().contains(&"place".to_string()));
 }
 
 #[test]
@@ -265,6 +265,50 @@ fn nothing_is_fetched_while_an_instance_is_made() {
         assert_eq!(report.count(Kind::ForbiddenFetch), 1, "{report}");
         assert!(!report.fetches[0].given);
     }
+}
+
+#[test]
+fn nuke_keeps_looks_and_resolve_copies_nothing() {
+    for (profile, count) in [(Profile::STRICT, 0), (Profile::NUKE, 1)] {
+        let relabel = json!([
+            {"do": "create"}, {"do": "tiles", "columns": 1, "rows": 1},
+            {"do": "set", "param": "misdeed", "value": "relabel"}, {"do": "render", "first": 0}
+        ]);
+        assert_eq!(report_of(profile, relabel).count(Kind::ReadOnly), count);
+    }
+    for (profile, copied) in [(Profile::STRICT, 6), (Profile::RESOLVE, 0)] {
+        let mut session = open(profile, Faults::default());
+        let copy = json!([
+            {"do": "create"}, {"do": "set", "param": "count", "value": 6}, {"do": "press", "param": "copy"}
+        ]);
+        session.run(&script(copy)).unwrap();
+        assert_eq!(session.value("copied", 0.0).unwrap(), Value::Ints(vec![copied]));
+    }
+}
+
+#[test]
+fn the_command_runs_scripts_and_fails_on_misdeeds() {
+    let folder = tempfile::tempdir().unwrap();
+    let plugin = fixture();
+    let rna = |arguments: &[&str]| {
+        let mut process = Process::new(env!("CARGO_BIN_EXE_rna"));
+        process.current_dir(folder.path()).args(arguments).output().unwrap()
+    };
+    assert!(rna(&["sample", "clip", "--frames", "3", "--size", "64x64"]).status.success());
+    let bundle = plugin.path().to_str().unwrap();
+    let host = ["host", "--bundle", bundle, "--clip", "clip/frames", "--profile", "nuke"];
+    let out = rna(
+        &[&host[..], &["--set", "note=hello", "--press", "collect", "--render", "out/%03d.png"]].concat()
+    );
+    let said = String::from_utf8(out.stdout).unwrap();
+    assert!(out.status.success() && said.contains("1 frames of Source"), "{said}");
+    assert_eq!(std::fs::read_dir(folder.path().join("out")).unwrap().count(), 3);
+    let script = r#"[{"do": "create"}, {"do": "set", "param": "misdeed", "value": "leak"}, {"do": "render", "first": 1}]"#;
+    std::fs::write(folder.path().join("leak.json"), script).unwrap();
+    let out = rna(&[&host[..], &["leak.json"]].concat());
+    let (said, failed) = (String::from_utf8(out.stdout).unwrap(), String::from_utf8(out.stderr).unwrap());
+    assert_eq!(out.status.code(), Some(1));
+    assert!(said.contains("never released") && failed.contains("no plugin may"), "{said}{failed}");
 }
 
 #[test]

@@ -34,6 +34,9 @@ pub(super) struct Timeline {
     pub(super) last: f64,
 }
 
+/// Something the plugin has made through a suite, and what it is called.
+type Held = (&'static str, Arc<dyn Any + Send + Sync>);
+
 /// What all parts of one session share.
 pub(super) struct Shared {
     pub(super) profile: Profile,
@@ -46,7 +49,7 @@ pub(super) struct Shared {
     /// Memory the plugin holds, by its address.
     pub(super) memory: Mutex<BTreeMap<usize, Memory>>,
     /// Mutexes and blocks of image memory the plugin holds, by the number of their handle, with their kind.
-    pub(super) held: Mutex<BTreeMap<usize, (&'static str, Arc<dyn Any + Send + Sync>)>>,
+    pub(super) held: Mutex<BTreeMap<usize, Held>>,
     pub(super) drawing: Mutex<Vec<Draw>>,
     /// Allocations asked for so far.
     pub(super) allocations: AtomicU64,

@@ -130,7 +130,11 @@ fn host() -> Command {
         .arg(option("clip", "CLIP", "Clip to connect as Source"))
         .arg(word("set", "NAME=VALUE", "Set a parameter").action(ArgAction::Append))
         .arg(word("press", "NAME", "Press a button").action(ArgAction::Append))
-        .arg(option("render", "FRAMES", "Render the whole clip and write it: out/%05d.png or a video"))
+        .arg(option(
+            "render",
+            "FRAMES",
+            "Write what is rendered, by default the whole clip: out/%05d.png or a video",
+        ))
         .arg(
             word("profile", "HOST", "Behave as this host [default: strict]")
                 .value_parser(PossibleValuesParser::new(rna::host::Profile::EACH.map(|p| p.name))),

@@ -58,7 +58,8 @@ pub(crate) fn run(matches: &ArgMatches, console: &Console) -> Result<()> {
     };
     script.extend(options(matches)?);
     let output = matches.get_one::<PathBuf>("render");
-    if output.is_some() {
+    let renders = script.iter().any(|c| matches!(c, Command::Render { .. }));
+    if output.is_some() && !renders {
         let frames = info.as_ref().map_or(1, |i| i.frames);
         script.push(Command::Render { first: 0.0, last: Some(frames.saturating_sub(1) as f64), step: 1.0 });
     }
@@ -79,13 +80,19 @@ pub(crate) fn run(matches: &ArgMatches, console: &Console) -> Result<()> {
     }
     let frames = writer.map_or(Ok(0), Writer::finish)?;
     let report = session.finish();
-    let text = format!("{report}{} commands, {frames} frames written", script.len());
+    let said: String = report.messages.iter().filter(|m| !m.text.is_empty()).map(said).collect();
+    let text = format!("{said}{report}{} commands, {frames} frames written", script.len());
     console.result(&json!({ "frames": frames, "report": report }), &text);
     if report.is_clean() {
         return Ok(());
     }
     let reason = format!("it did {} things no plugin may; they are listed above", report.issues.len());
     Err(Error::Plugin { path: bundle.path().to_path_buf(), reason })
+}
+
+/// What the plugin told its user, in a line.
+fn said(message: &rna::host::Message) -> String {
+    format!("the plugin says: {}\n", message.text)
 }
 
 /// The commands that `--set` and `--press` stand for: all values first, then the buttons.
