@@ -35,11 +35,14 @@ unsafe impl Sync for Instance {}
 impl Instance {
     fn new(effect: OfxImageEffectHandle) -> Result<Self> {
         let suites = suites()?;
+        let context = effect_props(&suites, effect)?.string(kOfxImageEffectPropContext, 0)?;
+        let general = context.as_bytes() == name(kOfxImageEffectContextGeneral).to_bytes();
+        let optional = |clip| general.then(|| Clip::of(&suites, effect, clip)).transpose();
         Ok(Self {
             source: Clip::of(&suites, effect, name(kOfxImageEffectSimpleSourceClipName))?,
             output: Clip::of(&suites, effect, name(kOfxImageEffectOutputClipName))?,
-            roi: Clip::of(&suites, effect, ROI_CLIP).ok(),
-            atlas: Clip::of(&suites, effect, ATLAS_CLIP).ok(),
+            roi: optional(ROI_CLIP)?,
+            atlas: optional(ATLAS_CLIP)?,
             params: Params::of(&suites, effect)?,
             messages: Messages::new(&suites, effect),
             running: Mutex::new(None),

@@ -8,5 +8,8 @@
 #![cfg(feature = "host")]
 
 mod job;
+mod overlay;
 mod pictures;
+mod profiles;
 mod support;
+mod troubles;

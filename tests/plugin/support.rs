@@ -185,3 +185,9 @@ pub(crate) fn paint(analysis: &Path, edited: &Path) {
     }
     write_picture(edited, &picture, Depth::U16, Channels::Rgba).unwrap();
 }
+
+/// A session that may fail to start.
+pub(crate) fn try_session(bundle: &Bundle, faults: Faults) -> Result<Session> {
+    let source: Arc<dyn Frames> = Arc::<Sample>::clone(&SAMPLE);
+    Session::new(bundle, Profile::STRICT, faults, Clips::from([("Source".to_string(), source)]))
+}

@@ -1,0 +1,214 @@
+//! What goes wrong around the plugin: files gone, clips exchanged, workers and hosts killed.
+
+use crate::support::*;
+use rna::frame::{Image, Rgba};
+use rna::host::{Command, Faults, Profile, Session};
+use std::sync::Arc;
+
+fn passes_through(host: &mut Session, at: f64, sample: &Sample, words: &[&str]) {
+    let outcomes = run(host, &[render(at, at)]);
+    let picture = frames(&outcomes)[0].picture.as_ref().unwrap();
+    assert!(*picture == *sample.picture((at - sample.first) as usize), "frame {at} is not as it came");
+    let standing = host.report().standing.unwrap_or_else(|| panic!("no message for {words:?}"));
+    for word in words {
+        assert!(standing.text.contains(word), "'{word}' is not in: {}", standing.text);
+    }
+}
+
+#[test]
+fn what_cannot_be_shown_passes_through_with_one_message_that_goes_again() {
+    let bundle = bundle!();
+    let made = &*ANALYSED;
+    let longer = Arc::new(Sample::new((256, 144), 16, 1001.0));
+    let mut host = session(bundle, Profile::STRICT, Faults::default(), &longer);
+    let edited = set("edited", made.edited.to_str().unwrap());
+    run(&mut host, &[create(), set("analysis", made.path.to_str().unwrap()), edited.clone()]);
+    passes_through(&mut host, 1015.0, &longer, &["1015", "1001 to 1012", "Analyze"]);
+    passes_through(&mut host, 1016.0, &longer, &["1016"]);
+    let outcomes = run(&mut host, &[render(1003.0, 1003.0)]);
+    assert!(frames(&outcomes)[0].picture.as_ref().unwrap() != longer.picture(2));
+    assert!(host.report().standing.is_none(), "the message stays though its cause is gone");
+
+    run(&mut host, &[set("edited", "/nowhere/edited.png")]);
+    passes_through(&mut host, 1003.0, &longer, &["cannot read", "/nowhere/edited.png"]);
+    passes_through(&mut host, 1004.0, &longer, &["/nowhere/edited.png"]);
+    let posted = host.report().messages.iter().filter(|m| m.text.contains("nowhere")).count();
+    assert_eq!(posted, 1, "the same message is posted once");
+    run(&mut host, &[set("analysis", made.edited.to_str().unwrap()), edited]);
+    passes_through(&mut host, 1003.0, &longer, &["as an analysis"]);
+    let report = host.finish();
+    assert!(report.is_clean(), "{report}");
+}
+
+#[test]
+fn another_clip_is_noticed() {
+    let bundle = bundle!();
+    let other = Arc::new(Sample::new((320, 240), 12, 1001.0));
+    let mut host = session(bundle, Profile::STRICT, Faults::default(), &other);
+    run(&mut host, &[
+        create(),
+        set("analysis", ANALYSED.path.to_str().unwrap()),
+        set("edited", ANALYSED.edited.to_str().unwrap()),
+    ]);
+    passes_through(&mut host, 1003.0, &other, &["320×240", "256×144"]);
+    let report = host.finish();
+    assert!(report.is_clean(), "{report}");
+}
+
+#[test]
+fn wrong_wishes_are_answered_before_frames_are_read() {
+    let bundle = bundle!();
+    let dir = tempfile::tempdir().unwrap();
+    let mut host = session(bundle, Profile::STRICT, Faults::default(), &SAMPLE);
+    let mut script = vec![create()];
+    script.extend(drawn(&SAMPLE, dir.path()));
+    run(&mut host, &script);
+    let mut refused = |commands: &[Command], words: &[&str]| {
+        run(&mut host, commands);
+        run(&mut host, &[press("analyze")]);
+        let status = text(&host, "status");
+        assert!(words.iter().all(|w| status.contains(w)), "{words:?} in: {status}");
+    };
+    refused(&[set("reference", 7)], &["7", "1001 to 1012", "Use current frame"]);
+    refused(
+        &[Command::Time { time: 1004.0 }, press("use_current"), set("range", 1), set("first", 990), set("last", 1005)],
+        &["990 to 1005", "1001 to 1012"],
+    );
+    refused(&[set("range", 0), set("preset", 2)], &["preset", "not in this version"]);
+    refused(&[set("preset", 1), set("shape", 2)], &["ROI input"]);
+    refused(&[set("shape", 1)], &["no region is drawn"]);
+    run(&mut host, &[press("export_atlas")]);
+    assert!(text(&host, "status").contains("press Analyze first"));
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is left behind");
+    let report = host.finish();
+    assert!(report.is_clean(), "{report}");
+}
+
+#[test]
+fn proxies_show_the_edit_smaller() {
+    let bundle = bundle!();
+    let mut host = session(bundle, Profile::STRICT, Faults::default(), &SAMPLE);
+    let at = SAMPLE.reference() + 1.0;
+    let outcomes = run(&mut host, &[
+        create(),
+        set("analysis", ANALYSED.path.to_str().unwrap()),
+        set("edited", ANALYSED.edited.to_str().unwrap()),
+        render(at, at),
+        Command::Scale { x: 0.5, y: 0.5 },
+        render(at, at),
+    ]);
+    let full = outcomes[3].frames()[0].picture.clone().unwrap();
+    let half = outcomes[5].frames()[0].picture.clone().unwrap();
+    assert_eq!(half.size(), (128, 72));
+    let mean = |x: usize, y: usize| -> Rgba {
+        std::array::from_fn(|c| {
+            [(0, 0), (1, 0), (0, 1), (1, 1)].iter().map(|(i, j)| full[(2 * x + i, 2 * y + j)][c]).sum::<f32>() / 4.0
+        })
+    };
+    let reduced = Image::from_fn(128, 72, mean);
+    let off = reduced.zip(&half, |a, b| (0..3).map(|c| (a[c] - b[c]).powi(2)).sum::<f32>() / 3.0);
+    let off = (off.pixels().iter().sum::<f32>() / off.pixels().len() as f32).sqrt();
+    assert!(off < 0.03, "root mean square {off}");
+    let report = host.finish();
+    assert!(report.is_clean(), "{report}");
+}
+
+/// Thousands of renders from eight threads of eight hosts' instances that share all caches, while parameters change.
+#[test]
+fn many_renders_at_once_do_no_harm() {
+    let bundle = bundle!();
+    let made = &*ANALYSED;
+    let rounds = if std::env::var_os("RNA_LONG").is_some() { 105 } else { 12 };
+    std::thread::scope(|scope| {
+        for worker in 0..8usize {
+            scope.spawn(move || {
+                let mut host = session(bundle, Profile::STRICT, Faults::default(), &SAMPLE);
+                run(&mut host, &[
+                    create(),
+                    set("analysis", made.path.to_str().unwrap()),
+                    set("edited", made.edited.to_str().unwrap()),
+                ]);
+                for round in 0..rounds {
+                    let outcomes = run(&mut host, &[
+                        set("opacity", 0.2 + 0.1 * ((round + worker) % 8) as f64),
+                        set("grow", ((round * worker) % 5) as f64 - 2.0),
+                        set("view", ((round + worker) % 3) as i64),
+                        press("reload"),
+                        render(SAMPLE.first, SAMPLE.last()),
+                    ]);
+                    assert!(frames(&outcomes).iter().all(|f| f.picture.is_some() || f.identity.is_some()));
+                }
+                let report = host.finish();
+                assert!(report.is_clean(), "{report}");
+            });
+        }
+    });
+}
+
+/// The worker of an analysis going into `folder`, found by its command line.
+#[cfg(target_os = "linux")]
+fn worker_in(folder: &std::path::Path) -> Option<u32> {
+    let wanted = folder.to_str().unwrap().as_bytes();
+    std::fs::read_dir("/proc").unwrap().flatten().find_map(|entry| {
+        let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
+        let line = std::fs::read(entry.path().join("cmdline")).ok()?;
+        let has = |part: &[u8]| line.windows(part.len()).any(|w| w == part);
+        (has(b"--job") && has(wanted)).then_some(pid)
+    })
+}
+
+#[cfg(target_os = "linux")]
+fn kill(pid: u32) {
+    // A process that is gone already needs no killing.
+    let _ = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status();
+}
+
+/// The worker is killed at twenty moments; every time there is a message, and the next press goes on to the end.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_killed_worker_loses_nothing() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
+    let bundle = bundle!();
+    let dir = tempfile::tempdir().unwrap();
+    let mut host = session(bundle, Profile::STRICT, Faults::default(), &SAMPLE);
+    let mut script = vec![create()];
+    script.extend(drawn(&SAMPLE, dir.path()));
+    run(&mut host, &script);
+    let mut killed = 0;
+    for moment in 0..20u64 {
+        let over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let killer = scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    if let Some(pid) = worker_in(dir.path()) {
+                        // Spread over the work, in no order.
+                        std::thread::sleep(Duration::from_millis((moment * 37) % 20 * 40));
+                        kill(pid);
+                        return;
+                    }
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+            });
+            run(&mut host, &[press("analyze")]);
+            over.store(true, Ordering::Relaxed);
+            killer.join().unwrap();
+        });
+        let status = text(&host, "status");
+        if status.starts_with("analysed") {
+            // It was through before the kill: start anew, elsewhere.
+            for entry in std::fs::read_dir(dir.path()).unwrap() {
+                std::fs::remove_file(entry.unwrap().path()).unwrap();
+            }
+        } else {
+            assert!(status.contains("stopped before it was through") && status.contains("log"), "{status}");
+            killed += 1;
+        }
+    }
+    assert!(killed >= 10, "only {killed} kills hit");
+    run(&mut host, &[press("analyze")]);
+    assert!(text(&host, "status").starts_with("analysed"), "{}", text(&host, "status"));
+    rna::store::open(text(&host, "analysis").as_ref()).unwrap();
+    let report = host.finish();
+    assert!(report.is_clean(), "{report}");
+}
