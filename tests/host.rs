@@ -407,12 +407,13 @@ fn overlays() {
         .run(&script(json!([
             {"do": "create"}, {"do": "draw"},
             {"do": "pen", "pen": "down", "at": [12, 13.5]},
-            {"do": "pen", "pen": "down", "at": [1, 1]}
+            {"do": "pen", "pen": "down", "at": [1, 1]},
+            {"do": "strike", "symbol": 65535}
         ])))
         .unwrap();
     let frame = Draw::Shape { primitive: 3, points: vec![[10.0, 10.0], [20.0, 20.0]] };
     assert_eq!(outcomes[1], Outcome::Drawing(vec![frame]));
-    assert_eq!(outcomes[2..], [Outcome::Taken(true), Outcome::Taken(false)]);
+    assert_eq!(outcomes[2..], [true, false, false].map(Outcome::Taken));
     assert_eq!(session.value("place", 0.0).unwrap(), Value::Doubles(vec![12.0, 13.5]));
     assert!(session.finish().is_clean());
     let mut session = open(Profile::RESOLVE, Faults::default());

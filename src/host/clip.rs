@@ -206,7 +206,10 @@ impl Clip {
         if scope.shared.allocation_fails() {
             return Err(Status::FAILED);
         }
-        let frame = source.frame(time).map_err(|_| Status::FAILED)?;
+        let frame = source.frame(time).map_err(|error| {
+            complain(Kind::SourceUnreadable, error.to_string());
+            Status::FAILED
+        })?;
         let scale = job.map_or([1.0; 2], |j| j.scale);
         let size = scaled(source.size(), scale);
         let (profile, settings) = (&scope.shared.profile, *scope.shared.settings.lock());

@@ -9,7 +9,6 @@ use super::tables;
 use crate::error::{Error, Result};
 use crate::openfx::*;
 use serde::{Deserialize, Serialize};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 /// What a pen does.
@@ -28,8 +27,6 @@ pub enum Pen {
 pub(super) struct Interact {
     pub(super) handle: Handle,
     pub(super) properties: Arc<PropertySet>,
-    /// How often the plugin asked to be drawn anew.
-    pub(super) redraws: AtomicUsize,
     /// Whether it draws through the draw suite; else it needs OpenGL, which is not here, and can only take the pen.
     draws: bool,
     effect: Arc<Effect>,
@@ -68,7 +65,6 @@ impl Interact {
         Arc::new_cyclic(|weak: &Weak<Self>| Self {
             handle: Handle::new(weak),
             properties,
-            redraws: AtomicUsize::new(0),
             draws,
             effect: Arc::clone(effect),
             entry,
@@ -129,6 +125,15 @@ impl Interact {
         self.call(action, Some(&inputs)) == Status::OK
     }
 
+    /// The user strikes a key; true when the overlay took it.
+    pub(super) fn key(&self, symbol: i32, text: &str) -> bool {
+        let inputs = self.inputs();
+        inputs.put(kOfxPropKeySym, symbol).put(kOfxPropKeyString, text);
+        let taken = self.call(kOfxInteractActionKeyDown, Some(&inputs)) == Status::OK;
+        accepted(self.call(kOfxInteractActionKeyUp, Some(&inputs)), "a key's release");
+        taken
+    }
+
     /// Ends it.
     pub(super) fn destroy(&self) {
         accepted(self.call(kOfxActionDestroyInstanceInteract, None), "destroying the overlay");
@@ -136,6 +141,6 @@ impl Interact {
 
     /// Counts a wish to be drawn anew.
     pub(super) fn wish(&self) {
-        self.redraws.fetch_add(1, Ordering::Relaxed);
+        self.effect.shared.report.lock().redraws += 1;
     }
 }

@@ -8,14 +8,14 @@ use parking_lot::{Condvar, Mutex};
 use std::collections::BTreeMap;
 use std::ffi::{CStr, c_char, c_int};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::thread::ThreadId;
 
 /// A bundle, or a bare library, that has been loaded.
 #[derive(Debug, Clone)]
 pub struct Bundle {
     path: PathBuf,
-    library: Arc<Library>,
+    /// Never unloaded: threads the plugin left behind would run on in code that is gone.
+    library: &'static Library,
 }
 
 impl Bundle {
@@ -33,7 +33,7 @@ impl Bundle {
         let library = unsafe { Library::new(&file) };
         let library = library.map_err(|e| unusable(path, format!("it cannot be loaded: {e}")))?;
         let path = std::fs::canonicalize(path).map_err(Error::io("find", path))?;
-        let bundle = Bundle { path, library: Arc::new(library) };
+        let bundle = Bundle { path, library: Box::leak(Box::new(library)) };
         bundle.symbol::<unsafe extern "C" fn() -> c_int>(c"OfxGetNumberOfPlugins")?;
         bundle.symbol::<unsafe extern "C" fn(c_int) -> *mut OfxPlugin>(c"OfxGetPlugin")?;
         Ok(bundle)
@@ -53,10 +53,10 @@ impl Bundle {
     }
 
     /// The plugin of that identifier, or the first image effect, after telling the library who its host is.
-    pub(super) fn plugin(&self, identifier: Option<&str>, host: &OfxHost) -> Result<Plugin> {
+    pub(super) fn plugin(&self, identifier: Option<&str>, host: &'static OfxHost) -> Result<Plugin> {
         type SetHost = unsafe extern "C" fn(*const OfxHost) -> OfxStatus;
         if let Ok(set_host) = self.symbol::<SetHost>(c"OfxSetHost") {
-            // SAFETY: the host structure outlives the session, as its owner sees to.
+            // SAFETY: the host structure lives as long as the program.
             let status = Status(unsafe { set_host(host) });
             if status != Status::OK {
                 return Err(unusable(&self.path, format!("it refuses this host ({})", status.name())));
@@ -90,8 +90,6 @@ pub(super) struct Plugin {
     pub(super) entry: Entry,
     set_host: Option<unsafe extern "C" fn(*mut OfxHost)>,
     is_effect: bool,
-    /// The code must stay as long as its entry point.
-    _library: Arc<Library>,
 }
 
 impl Plugin {
@@ -107,13 +105,13 @@ impl Plugin {
             entry,
             set_host: plugin.setHost,
             is_effect: api.as_bytes() == effect.to_bytes() && plugin.apiVersion == 1,
-            _library: Arc::clone(&bundle.library),
         })
     }
 
-    fn set_host(&self, host: &OfxHost) {
+    fn set_host(&self, host: &'static OfxHost) {
         if let Some(set_host) = self.set_host {
-            // SAFETY: the host structure outlives the session; the standard's type lacks a `const`, nothing writes it.
+            // SAFETY: the host structure lives as long as the program; the standard's type lacks a `const`, but nothing
+            // writes it.
             unsafe { set_host(std::ptr::from_ref(host).cast_mut()) };
         }
     }
@@ -190,38 +188,31 @@ impl Drop for Claim {
     }
 }
 
-/// Keeps one session's host structure where plugins may point to.
-pub(super) struct HostStruct {
-    pub(super) raw: Box<OfxHost>,
-    /// The properties its handle stands for.
-    pub(super) _properties: Arc<super::property::PropertySet>,
-}
-
-impl HostStruct {
-    /// A host with the properties its profile gives it.
-    pub(super) fn new(shared: &Shared) -> HostStruct {
-        use crate::openfx::*;
-        let profile = &shared.profile;
-        let list = |names: Vec<&'static str>| names.into_iter().map(str::to_string).collect::<Vec<_>>();
-        let properties = super::property::PropertySet::new("the host", &[super::tables::HOST]);
-        let mut depths: Vec<_> = profile.formats.iter().map(|f| f.depth.name()).collect();
-        depths.dedup();
-        let contexts = profile.contexts.iter().map(|c| super::tables::text_of(c)).collect();
-        let components: [&'static [u8]; 3] =
-            [kOfxImageComponentRGBA, kOfxImageComponentRGB, kOfxImageComponentAlpha];
-        let components = components.map(super::tables::text_of);
-        properties
-            .put(kOfxPropName, profile.identity)
-            .put(kOfxPropLabel, profile.name)
-            .put(kOfxPropAPIVersion, profile.api)
-            .put(kOfxImageEffectPropSupportsOverlays, i32::from(profile.overlays))
-            .put(kOfxImageEffectPropSupportsTiles, i32::from(profile.tiles))
-            .put(kOfxImageEffectPropSupportedComponents, list(components.to_vec()))
-            .put(kOfxImageEffectPropSupportedPixelDepths, list(depths))
-            .put(kOfxImageEffectPropSupportedContexts, list(contexts));
-        let raw = OfxHost { host: properties.handle.raw(), fetchSuite: Some(super::suites::fetch_suite) };
-        HostStruct { raw: Box::new(raw), _properties: properties }
-    }
+/// A host with the properties its profile gives it. It lives as long as the program: a plugin keeps the pointer, and may
+/// use it after the session, from a thread of its own or when the program ends.
+pub(super) fn host_struct(shared: &Shared) -> &'static OfxHost {
+    use crate::openfx::*;
+    let profile = &shared.profile;
+    let list = |names: Vec<&'static str>| names.into_iter().map(str::to_string).collect::<Vec<_>>();
+    let properties = super::property::PropertySet::new("the host", &[super::tables::HOST]);
+    let mut depths: Vec<_> = profile.formats.iter().map(|f| f.depth.name()).collect();
+    depths.dedup();
+    let contexts = profile.contexts.iter().map(|c| super::tables::text_of(c)).collect();
+    let components: [&'static [u8]; 3] =
+        [kOfxImageComponentRGBA, kOfxImageComponentRGB, kOfxImageComponentAlpha];
+    let components = components.map(super::tables::text_of);
+    properties
+        .put(kOfxPropName, profile.identity)
+        .put(kOfxPropLabel, profile.name)
+        .put(kOfxPropAPIVersion, profile.api)
+        .put(kOfxImageEffectPropSupportsOverlays, i32::from(profile.overlays))
+        .put(kOfxImageEffectPropSupportsTiles, i32::from(profile.tiles))
+        .put(kOfxImageEffectPropSupportedComponents, list(components.to_vec()))
+        .put(kOfxImageEffectPropSupportedPixelDepths, list(depths))
+        .put(kOfxImageEffectPropSupportedContexts, list(contexts));
+    let raw = OfxHost { host: properties.handle.raw(), fetchSuite: Some(super::suites::fetch_suite) };
+    std::mem::forget(properties);
+    Box::leak(Box::new(raw))
 }
 
 #[cfg(test)]

@@ -49,6 +49,8 @@ pub enum Kind {
     BadDescription,
     /// A suite called outside any action of the host.
     OutsideAction,
+    /// A frame of the session's own clips that cannot be read; no fault of the plugin.
+    SourceUnreadable,
     /// A fault of this host.
     HostPanic,
 }
@@ -114,6 +116,8 @@ pub struct Report {
     pub fetches: Vec<Fetch>,
     /// Progress told, in order; a start is 0.
     pub progress: Vec<f64>,
+    /// How often an overlay asked to be drawn anew.
+    pub redraws: usize,
     /// Suites asked for: name, version, and whether they were given.
     pub suites: Vec<(String, i32, bool)>,
     /// Actions, in order.

@@ -115,6 +115,14 @@ pub enum Command {
         /// Where, in canonical coordinates: pixels of the full frame, y up.
         at: [f64; 2],
     },
+    /// Strikes a key over the overlay.
+    Strike {
+        /// The standard's number of the key, such as 65535 for delete.
+        symbol: i32,
+        /// What it types.
+        #[serde(default)]
+        text: String,
+    },
     /// Asks the plugin to give back memory it can do without.
     Purge,
     /// Saves the project, in memory and in a file when one is named.
@@ -152,7 +160,7 @@ pub enum Outcome {
     Frames(Vec<Rendered>),
     /// What the overlay drew.
     Drawing(Vec<Draw>),
-    /// Whether the overlay took the pen.
+    /// Whether the overlay took the pen or key.
     Taken(bool),
     /// What was saved.
     Saved(State),

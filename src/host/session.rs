@@ -5,7 +5,7 @@ use super::effect::{Effect, State};
 use super::frames::Clips;
 use super::image::Format;
 use super::interact::Interact;
-use super::library::{Bundle, Claim, HostStruct, Plugin};
+use super::library::{Bundle, Claim, Plugin, host_struct};
 use super::profile::{Faults, Fresh, Profile, disordered};
 use super::render::{self, Rendered, Sink};
 use super::report::{Kind, Report};
@@ -30,7 +30,7 @@ pub struct Session {
     instances: BTreeMap<String, Instance>,
     selected: String,
     saved: Option<State>,
-    host: HostStruct,
+    host: &'static OfxHost,
     _claim: Claim,
 }
 
@@ -73,7 +73,7 @@ impl Session {
         let ranges = clips.values().map(|c| c.range());
         let (first, last) = ranges.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).unwrap_or((0.0, 0.0));
         let shared = Shared::new(profile, faults, Timeline { now: first, first, last });
-        let host = HostStruct::new(&shared);
+        let host = host_struct(&shared);
         let mut session = Session {
             shared,
             bundle: bundle.clone(),
@@ -185,6 +185,9 @@ impl Session {
             Command::Connect { clip, source } => self.connect(clip, source.as_deref())?,
             Command::Draw => return self.overlay()?.draw().map(Outcome::Drawing),
             Command::Pen { pen, at } => return Ok(Outcome::Taken(self.overlay()?.pen(*pen, *at))),
+            Command::Strike { symbol, text } => {
+                return Ok(Outcome::Taken(self.overlay()?.key(*symbol, text)));
+            }
             Command::Purge => {
                 let status = self.instance()?.effect.act(kOfxActionPurgeCaches, None, None);
                 accepted(status, "purging caches");
@@ -222,7 +225,7 @@ impl Session {
     }
 
     fn load(&mut self) -> Result<()> {
-        let plugin = Arc::new(self.bundle.plugin(self.identifier.as_deref(), &self.host.raw)?);
+        let plugin = Arc::new(self.bundle.plugin(self.identifier.as_deref(), self.host)?);
         let scope = Scope::new(&self.shared, name(kOfxActionLoad));
         let none = std::ptr::null_mut();
         let status = scope.call(plugin.entry, std::ptr::null(), none, none);
