@@ -36,11 +36,14 @@ pub mod render;
 
 pub mod engine;
 
+#[cfg(feature = "openfx")]
 pub mod openfx;
+
+#[cfg(feature = "openfx")]
+pub mod ofx;
 
 #[cfg(feature = "host")]
 #[allow(unsafe_code, reason = "the host speaks C with its plugins")]
 pub mod host;
-pub mod ofx;
 
 pub use error::{Error, Result};

@@ -103,7 +103,8 @@ fn analyze(instance: &Instance) -> Result<()> {
     if let Some(work) = background {
         let state = work.running.state();
         if state.ended.is_some() {
-            return finish(instance, &work.job, &work.running);
+            let done = finish(instance, &work.job, &work.running);
+            return done.inspect_err(|_| discard(instance, &work.job.capture));
         }
         *instance.running.lock() = Some(work);
         let percent = 100.0 * state.fraction();
@@ -112,28 +113,50 @@ fn analyze(instance: &Instance) -> Result<()> {
     let (frames, reference) = range(instance)?;
     // Everything that can be wrong with the wish is told before frames are read.
     AnalysisSettings::from_values(&instance.params.values(Group::Analyze, 0.0)?)?;
+    check_region(instance, frames, reference)?;
     let mut bar = Bar::new(instance);
-    let captured = match capture::standing(instance)? {
-        Some(capture) if (capture.first, capture.last) == frames => {
+    if let Some(capture) = capture::standing(instance)? {
+        if (capture.first, capture.last) == frames {
             if capture.captured() < capture.len() {
                 return say(instance, &capture::progress(&capture));
             }
-            capture
+            return fit(instance, capture, reference, bar);
         }
-        other => {
-            if let Some(old) = other {
-                old.remove();
-                instance.params.set_text("capture", "")?;
-            }
-            let fresh = Capture::new(&folder(instance)?, frames)?;
-            if !capture::probe(instance, frames, reference)? {
-                return collect(instance, &fresh);
-            }
-            capture::fetch(instance, &fresh, &mut bar).inspect_err(|_| fresh.remove())?;
-            fresh
-        }
-    };
-    let job = Job::prepare(instance, captured, reference)?;
+        capture.remove();
+        instance.params.set_text("capture", "")?;
+    }
+    let fresh = Capture::new(&folder(instance)?, frames)?;
+    if !capture::probe(instance, frames, reference)? {
+        return collect(instance, &fresh);
+    }
+    // Frames that the host gives at a press are got again at the next; only collected ones are precious.
+    let gone = fresh.clone();
+    capture::fetch(instance, &fresh, &mut bar)
+        .and_then(|()| fit(instance, fresh, reference, bar))
+        .inspect_err(|_| gone.remove())
+}
+
+/// Tells what is wrong with the region before frames are read, where the host shows the reference frame.
+fn check_region(instance: &Instance, (first, _): (i64, i64), reference: i64) -> Result<()> {
+    let Some(image) = instance.source.image(reference as f64)? else { return Ok(()) };
+    let size = image.size();
+    drop(image);
+    let index = usize::try_from(reference - first).unwrap_or(0);
+    region(instance, reference as f64, index, size)?.fitted_to(size, index + 1)?;
+    Ok(())
+}
+
+/// Clears frames away that can be got again; those collected while rendering stay.
+fn discard(instance: &Instance, capture: &Capture) {
+    let collected = capture::standing(instance).ok().flatten();
+    if collected.as_ref() != Some(capture) {
+        capture.remove();
+    }
+}
+
+/// Runs the worker on captured frames and takes what it makes.
+fn fit(instance: &Instance, capture: Capture, reference: i64, mut bar: Bar) -> Result<()> {
+    let job = Job::prepare(instance, capture, reference)?;
     if store::open(&job.output).is_ok() {
         // The same clip, region and settings were fitted before: there is nothing to do anew.
         return job.adopt(instance, &[]);
@@ -299,6 +322,7 @@ fn worker(instance: &Instance) -> Result<PathBuf> {
 fn cancel(instance: &Instance) -> Result<()> {
     if let Some(work) = instance.running.lock().take() {
         work.running.kill();
+        discard(instance, &work.job.capture);
         return say(instance, "cancelled; press Analyze to go on");
     }
     if let Some(capture) = capture::standing(instance)? {

@@ -17,6 +17,9 @@ use crate::frame::io::write_picture;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
+/// Time after which frames that were captured and never analysed are cleared away.
+const FORGOTTEN: std::time::Duration = std::time::Duration::from_hours(7 * 24);
+
 /// Frames collected for one analysis.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Capture {
@@ -31,6 +34,7 @@ impl Capture {
     /// An empty folder of its own below `folder`.
     pub(super) fn new(folder: &Path, (first, last): (i64, i64)) -> Result<Self> {
         std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+        sweep(folder);
         let made = tempfile::Builder::new().prefix("capture-").tempdir_in(folder);
         let kept = made.map_err(Error::io("create a folder in", folder))?.keep();
         Ok(Self { folder: kept, first, last })
@@ -67,6 +71,20 @@ impl Capture {
         let ours = self.folder.file_name().is_some_and(|n| n.to_string_lossy().starts_with("capture-"));
         if ours && let Err(error) = std::fs::remove_dir_all(&self.folder) {
             super::fault::log("removing captured frames", &error);
+        }
+    }
+}
+
+/// Clears away captures that nobody came back to, as a host that was killed leaves them.
+fn sweep(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let ours = entry.file_name().to_string_lossy().starts_with("capture-");
+        let age = entry.metadata().and_then(|m| m.modified()).ok().and_then(|t| t.elapsed().ok());
+        if ours
+            && age.is_some_and(|a| a > FORGOTTEN)
+            && let Err(error) = std::fs::remove_dir_all(entry.path())
+        {
+            super::fault::log("removing forgotten frames", &error);
         }
     }
 }

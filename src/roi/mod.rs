@@ -1,7 +1,9 @@
 //! The region of interest: polygons drawn on the reference frame, and their coverage of pixels.
 
+#[cfg(feature = "openfx")]
 mod outline;
 
+#[cfg(feature = "openfx")]
 pub use outline::{grown, traced};
 
 use crate::error::{Error, Result};

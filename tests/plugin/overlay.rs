@@ -40,11 +40,10 @@ fn corners_are_drawn_and_followed() {
     let mut found = 0;
     for c in &corners {
         let wanted = [c[0] - 0.5, height - c[1] - 0.5];
-        let at = nearest(&truth.position, wanted);
+        let at = nearest(&truth.map, wanted);
         let canonical = [at[0] + 0.5, height - (at[1] + 0.5)];
-        found += usize::from(followed[0].iter().any(|p| {
-            (p[0] - canonical[0]).hypot(p[1] - canonical[1]) < 1.5
-        }));
+        found +=
+            usize::from(followed[0].iter().any(|p| (p[0] - canonical[0]).hypot(p[1] - canonical[1]) < 1.5));
     }
     assert_eq!(found, 4, "{:?}", followed[0]);
     let report = host.finish();
@@ -70,27 +69,27 @@ fn polygons_are_drawn_with_the_pen() {
     let bundle = bundle!();
     let mut host = session(bundle, Profile::STRICT, Faults::default(), &SAMPLE);
     let reference = SAMPLE.reference();
-    run(&mut host, &[
-        create(),
-        set("reference", reference as i64),
-        set("shape", 1),
-        Command::Time { time: reference },
-    ]);
+    run(
+        &mut host,
+        &[create(), set("reference", reference as i64), set("shape", 1), Command::Time { time: reference }],
+    );
     let click = |at: [f64; 2]| [Command::Pen { pen: Pen::Down, at }, Command::Pen { pen: Pen::Up, at }];
     for at in [[60.0, 40.0], [180.0, 44.0], [170.0, 110.0], [66.0, 104.0]] {
         let outcomes = run(&mut host, &click(at));
         assert_eq!(outcomes[0], Outcome::Taken(true));
     }
-    let polygon = |host: &Session| -> Vec<Vec<[f64; 2]>> {
-        serde_json::from_str(&text(host, "polygons")).unwrap()
-    };
+    let polygon =
+        |host: &Session| -> Vec<Vec<[f64; 2]>> { serde_json::from_str(&text(host, "polygons")).unwrap() };
     assert_eq!(polygon(&host)[0].len(), 4);
     // A point is dragged; what is dragged elsewhere than on the reference frame is left to the host.
-    run(&mut host, &[
-        Command::Pen { pen: Pen::Down, at: [181.0, 45.0] },
-        Command::Pen { pen: Pen::Motion, at: [200.0, 50.0] },
-        Command::Pen { pen: Pen::Up, at: [200.0, 50.0] },
-    ]);
+    run(
+        &mut host,
+        &[
+            Command::Pen { pen: Pen::Down, at: [181.0, 45.0] },
+            Command::Pen { pen: Pen::Motion, at: [200.0, 50.0] },
+            Command::Pen { pen: Pen::Up, at: [200.0, 50.0] },
+        ],
+    );
     let moved = polygon(&host)[0][1];
     assert!((moved[0] * 256.0 - 200.0).abs() < 1e-6 && (moved[1] * 144.0 - 50.0).abs() < 1e-6, "{moved:?}");
     let elsewhere = [Command::Time { time: SAMPLE.first }, Command::Pen { pen: Pen::Down, at: [60.0, 40.0] }];

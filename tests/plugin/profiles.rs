@@ -92,8 +92,15 @@ fn mlt_plays_back() {
 fn everything_optional_may_be_absent() {
     let bundle = bundle!();
     let dir = tempfile::tempdir().unwrap();
-    let missing = ["OfxMessageSuite", "OfxProgressSuite", "OfxTimeLineSuite", "OfxInteractSuite", "OfxDrawSuite",
-        "OfxMemorySuite", "OfxMultiThreadSuite"];
+    let missing = [
+        "OfxMessageSuite",
+        "OfxProgressSuite",
+        "OfxTimeLineSuite",
+        "OfxInteractSuite",
+        "OfxDrawSuite",
+        "OfxMemorySuite",
+        "OfxMultiThreadSuite",
+    ];
     let faults = Faults { missing_suites: missing.map(String::from).into(), ..Faults::default() };
     let mut host = session(bundle, Profile::STRICT, faults, &SAMPLE);
     let mut script = vec![create()];
@@ -143,12 +150,15 @@ fn disorder_and_aborts_do_no_harm() {
     for seed in 0..6 {
         let faults = Faults { abort: Some(seed), disorder: Some(seed), ..Faults::default() };
         let mut host = session(bundle, Profile::NUKE, faults, &SAMPLE);
-        run(&mut host, &[
-            create(),
-            set("analysis", made.path.to_str().unwrap()),
-            set("edited", made.edited.to_str().unwrap()),
-            render(SAMPLE.first, SAMPLE.last()),
-        ]);
+        run(
+            &mut host,
+            &[
+                create(),
+                set("analysis", made.path.to_str().unwrap()),
+                set("edited", made.edited.to_str().unwrap()),
+                render(SAMPLE.first, SAMPLE.last()),
+            ],
+        );
         let report = host.finish();
         assert!(report.is_clean(), "{report}");
     }

@@ -21,8 +21,8 @@ const EXPORTS: [&str; 3] = ["OfxGetNumberOfPlugins", "OfxGetPlugin", "OfxSetHost
 /// Traces of learning frameworks, which run in the executable and never in the host's process.
 const FOREIGN: [&str; 2] = ["onnxruntime", "burn_"];
 
-/// Builds plugin and executable, packs them and verifies the plugin.
-pub(crate) fn make() -> Result<()> {
+/// Builds plugin and executable, packs them, verifies the plugin, and says where the bundle is and where to put it.
+pub(crate) fn make() -> Result<PathBuf> {
     let plugin = build_plugin()?;
     run(&mut cargo(&["rustc", "--release", "--bin", "rna", "--", "-C", "strip=symbols"])?)?;
     let bytes = fs::read(&plugin).map_err(Failure::at(format!("read {}", plugin.display())))?;
@@ -40,12 +40,20 @@ pub(crate) fn make() -> Result<()> {
         println!("  {system:8} {folder}{here}");
     }
     println!("or name the folder it lies in in OFX_PLUGIN_PATH");
-    Ok(())
+    Ok(bundle)
 }
 
 fn build_plugin() -> Result<PathBuf> {
-    let mut arguments =
-        vec!["rustc", "--release", "--lib", "--crate-type", "cdylib", "--no-default-features"];
+    let mut arguments = vec![
+        "rustc",
+        "--release",
+        "--lib",
+        "--crate-type",
+        "cdylib",
+        "--no-default-features",
+        "--features",
+        "openfx",
+    ];
     arguments.extend(["--", "-C", "strip=symbols"]);
     if cfg!(target_os = "linux") {
         // Worker threads of the library may still run when a host closes it: its code has to stay.

@@ -14,7 +14,11 @@ pub(crate) fn test() -> Result<()> {
             install_command("ffmpeg")
         );
     }
-    run(&mut cargo(&["test", "--workspace", "--release"])?)?;
+    // Plugin behaviour is tested on what users install.
+    let bundle = crate::bundle::make()?;
+    let home = crate::system::target()?.join("plugin-home");
+    let mut tests = cargo(&["test", "--workspace", "--release"])?;
+    run(tests.env("RNA_BUNDLE", bundle).env("RNA_OFX_HOME", home))?;
     println!("all tests passed in {:.0} s", began.elapsed().as_secs_f64());
     Ok(())
 }

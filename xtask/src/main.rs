@@ -53,7 +53,7 @@ fn main() -> ExitCode {
         ["test"] => setup::run_all().and_then(|()| checks::test()),
         ["check"] => setup::run_all().and_then(|()| checks::check()),
         ["bench"] => setup::run_all().and_then(|()| checks::bench()),
-        ["bundle"] => setup::run_all().and_then(|()| bundle::make()),
+        ["bundle"] => setup::run_all().and_then(|()| bundle::make().map(drop)),
         ["score", options @ ..] => match score::Options::parse(options) {
             Some(options) => score::run(&options),
             None => return usage(),

@@ -15,6 +15,25 @@ pub(crate) fn write(path: &Path, picture: &Image<Rgba>) -> Result<()> {
     rna::frame::io::write_picture(path, picture, Depth::U8, Channels::Rgb).map_err(|e| Failure(e.to_string()))
 }
 
+/// Writes an 8-bit picture with its transparency.
+pub(crate) fn write_layer(path: &Path, picture: &Image<Rgba>) -> Result<()> {
+    use rna::frame::{Channels, Depth};
+    rna::frame::io::write_picture(path, picture, Depth::U8, Channels::Rgba)
+        .map_err(|e| Failure(e.to_string()))
+}
+
+/// A picture on another grid of `size`, `place` being the point of it under each pixel; transparent beyond.
+pub(crate) fn placed(
+    picture: &Image<Rgba>,
+    size: (usize, usize),
+    place: impl Fn(usize, usize) -> [f64; 2],
+) -> Image<Rgba> {
+    Image::from_fn(size.0, size.1, |x, y| {
+        let [u, v] = place(x, y);
+        rna::frame::bilinear_or(picture, [u as f32, v as f32], [0.0; 4])
+    })
+}
+
 /// Squared error and changed pixels, gathered over frames.
 #[derive(Default)]
 pub(crate) struct Difference {
