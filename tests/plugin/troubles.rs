@@ -229,3 +229,54 @@ fn a_killed_worker_loses_nothing() {
     let report = host.finish();
     assert!(report.is_clean(), "{report}");
 }
+
+/// The host is killed while it captures and while it takes the analysis over; the next one finishes the job.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_killed_host_loses_nothing() {
+    use std::process::{Command as Program, Stdio};
+    let _ = bundle!();
+    let dir = tempfile::tempdir().unwrap();
+    let clip = dir.path().join("frames");
+    SAMPLE.write(&clip);
+    let analyses = dir.path().join("analyses");
+    let mut script = vec![
+        serde_json::json!({"do": "create"}),
+        serde_json::json!({"do": "set", "param": "reference", "value": SAMPLE.scene.roi().reference_frame}),
+        serde_json::json!({"do": "set", "param": "preset", "value": 1}),
+        serde_json::json!({"do": "set", "param": "folder", "value": analyses}),
+    ];
+    for (i, p) in SAMPLE.corners().iter().enumerate() {
+        script.push(serde_json::json!({"do": "set", "param": format!("corner{}", i + 1), "value": p}));
+    }
+    script.push(serde_json::json!({"do": "press", "param": "analyze"}));
+    let file = dir.path().join("script.json");
+    std::fs::write(&file, serde_json::to_string(&script).unwrap()).unwrap();
+    let start = || {
+        let mut host = Program::new(env!("CARGO_BIN_EXE_rna"));
+        host.arg("host").arg(&file).arg("--bundle").arg(std::env::var_os("RNA_BUNDLE").unwrap());
+        host.arg("--clip").arg(&clip).stdout(Stdio::null()).stderr(Stdio::null());
+        host.spawn().unwrap()
+    };
+    let made = || {
+        let entries = std::fs::read_dir(&analyses).into_iter().flatten().flatten();
+        entries.map(|e| e.path()).filter(|p| p.extension().is_some_and(|e| e == "rna")).collect::<Vec<_>>()
+    };
+    // In the capture, around the worker's start, in its work, and about when its result is taken over.
+    for milliseconds in [20, 60, 120, 250, 500, 1000, 1500, 2000, 2500] {
+        let mut host = start();
+        std::thread::sleep(std::time::Duration::from_millis(milliseconds));
+        let _ = host.kill();
+        host.wait().unwrap();
+        // Whatever is there under its final name is whole.
+        made().iter().for_each(|p| drop(rna::store::open(p).unwrap()));
+        // A worker left alone finishes by itself; one that still writes is waited for, as a user would.
+        while worker_in(dir.path()).is_some() {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    }
+    assert!(start().wait().unwrap().success());
+    let made = made();
+    assert_eq!(made.len(), 1, "the same work has the same name: {made:?}");
+    rna::store::open(&made[0]).unwrap();
+}
