@@ -53,12 +53,13 @@ pub(super) struct Wish {
     pub(super) size: (usize, usize),
 }
 
+/// The last analyses used, newest last: the store forgets one when nobody holds it.
+static OPEN: Mutex<Vec<Arc<OpenAtlas>>> = Mutex::new(Vec::new());
+
 /// The analysis at a path, kept open for the process.
 pub(super) fn analysis(path: &Path) -> Result<Arc<OpenAtlas>> {
-    static KEPT: Mutex<Vec<Arc<OpenAtlas>>> = Mutex::new(Vec::new());
     let open = store::shared(path)?;
-    // `shared` forgets an analysis when nobody holds it; the last few are held here.
-    let mut kept = KEPT.lock();
+    let mut kept = OPEN.lock();
     kept.retain(|k| !Arc::ptr_eq(k, &open));
     kept.push(Arc::clone(&open));
     if kept.len() > RENDERERS {
@@ -173,6 +174,7 @@ pub(super) fn keep_picture(identifier: &str, kind: EditKind, on: &OpenAtlas, edi
 
 /// Forgets everything not in use, when the host is short of memory.
 pub(super) fn purge() {
+    OPEN.lock().clear();
     EDITS.lock().clear();
     PICTURES.lock().clear();
     *RENDERED.lock() = None;
