@@ -1,7 +1,7 @@
 //! The plugin: what an OpenFX host calls, and what it is asked for.
 //!
-//! Every function a host can call is one [`guard::guard`] around ordinary code: no panic and no error gets out but as a
-//! status. The analysis itself runs in another process ([`run`]); what a frame shows is made by [`crate::render`] from
+//! Every function a host can call is one `guard` around ordinary code: no panic and no error gets out but as a
+//! status. The analysis itself runs in another process; what a frame shows is made by [`crate::render`] from
 //! what lies on disk, so an instance holds nothing that could be lost.
 #![allow(unsafe_code, reason = "it speaks C; every block says why it is sound")]
 

@@ -1,5 +1,7 @@
 //! The render action: the host's own rows, changed where the edit shows and copied everywhere else.
 
+mod content;
+
 use super::fault::{Fault, Result};
 use super::image::HostImage;
 use super::instance::Instance;
@@ -69,6 +71,7 @@ fn gone(what: &str) -> Fault {
 /// Fails when the analysis or the edit cannot be used here, for a reason the user can act on.
 pub(super) fn shown(instance: &Instance, time: f64, source: &HostImage) -> Result<Option<Shown>> {
     let Some((wish, index)) = wish(instance, time, source.size())? else { return Ok(None) };
+    content::check(&wish, index, source)?;
     let renderer = show::renderer(&wish)?;
     let into_alpha = instance.params.int("matte_alpha", time)? != 0;
     let alpha = into_alpha.then(|| {

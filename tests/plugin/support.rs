@@ -18,7 +18,22 @@ pub(crate) struct Sample {
 
 impl Sample {
     pub(crate) fn new(size: (usize, usize), count: usize, first: f64) -> Self {
-        let scene = Scene::new(SceneOptions { size, frames: count, ..SceneOptions::default() });
+        Self::filmed(Scene::new(SceneOptions { size, frames: count, ..SceneOptions::default() }), first)
+    }
+
+    /// The usual size and length turned upside down: another clip.
+    pub(crate) fn of_seed(seed: u64) -> Self {
+        let options = SceneOptions { size: (256, 144), frames: 12, seed, ..SceneOptions::default() };
+        let mut sample = Self::filmed(Scene::new(options), 1001.0);
+        for frame in &mut sample.frames {
+            let (w, h) = frame.size();
+            *frame = Image::from_fn(w, h, |x, y| frame[(w - 1 - x, h - 1 - y)]);
+        }
+        sample
+    }
+
+    fn filmed(scene: Scene, first: f64) -> Self {
+        let count = rna::clip::Clip::info(&scene).frames;
         let eight_bits = |p: &Rgba| p.map(|v| (v.clamp(0.0, 1.0) * 255.0).round() / 255.0);
         let frames = (0..count).map(|t| scene.frame(t).map(|p| eight_bits(&[p[0], p[1], p[2], 1.0])));
         Self { frames: frames.collect(), scene, first }

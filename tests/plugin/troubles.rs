@@ -59,6 +59,24 @@ fn another_clip_is_noticed() {
 }
 
 #[test]
+fn another_clip_of_the_same_size_is_noticed() {
+    let bundle = bundle!();
+    let other = Arc::new(Sample::of_seed(99));
+    let mut host = session(bundle, Profile::STRICT, Faults::default(), &other);
+    run(
+        &mut host,
+        &[
+            create(),
+            set("analysis", ANALYSED.path.to_str().unwrap()),
+            set("edited", ANALYSED.edited.to_str().unwrap()),
+        ],
+    );
+    passes_through(&mut host, 1003.0, &other, &["does not look like"]);
+    let report = host.finish();
+    assert!(report.is_clean(), "{report}");
+}
+
+#[test]
 fn wrong_wishes_are_answered_before_frames_are_read() {
     let bundle = bundle!();
     let dir = tempfile::tempdir().unwrap();
