@@ -85,6 +85,39 @@ impl Layer {
         }
         sum
     }
+
+    /// The frame position, full-size pixels, that shows reference-frame position `p`: the reverse of
+    /// [`Layer::position`]. `None` when it lies far off the frame or the map folds there.
+    pub fn locate(&self, p: Vec2, step: [f64; 2]) -> Option<Vec2> {
+        let off = |q: Vec2| [q[0] - p[0], q[1] - p[1]];
+        let far = |q: Vec2| off(q)[0].hypot(off(q)[1]);
+        let (w, h) = self.map.size();
+        let nodes = (0..h).flat_map(|j| (0..w).map(move |i| (i, j)));
+        let nearest = nodes.min_by(|&a, &b| far(self.map[a]).total_cmp(&far(self.map[b])))?;
+        let mut at = [nearest.0 as f64 * step[0], nearest.1 as f64 * step[1]].map(|v| v as f32);
+        let reach = [step[0] as f32, step[1] as f32];
+        for _ in 0..20 {
+            let [dx, dy] = off(self.position(at, step));
+            if dx.hypot(dy) < 1e-2 {
+                return Some(at);
+            }
+            let slope = |axis: usize| {
+                let (mut a, mut b) = (at, at);
+                a[axis] -= 1.0;
+                b[axis] += 1.0;
+                let (a, b) = (self.position(a, step), self.position(b, step));
+                [(b[0] - a[0]) * 0.5, (b[1] - a[1]) * 0.5]
+            };
+            let ([a, c], [b, d]) = (slope(0), slope(1));
+            let det = a * d - b * c;
+            if det.abs() < 1e-6 || !det.is_finite() {
+                return None;
+            }
+            let move_by = [(d * dx - b * dy) / det, (a * dy - c * dx) / det];
+            at = [0, 1].map(|i| at[i] - move_by[i].clamp(-4.0 * reach[i], 4.0 * reach[i]));
+        }
+        None
+    }
 }
 
 /// The pair of indices a line through which gives index `i` of `n`, and the position on it: 0 the first, 1 the second.
@@ -173,6 +206,22 @@ pub trait Analysis: Send + Sync {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn locate_is_the_reverse_of_position() {
+        let step = [8.0, 8.0];
+        let bent =
+            |x: f32, y: f32| [0.9 * x + 4.0 * (y / 20.0).sin() + 5.0, 1.1 * y + 3.0 * (x / 25.0).cos()];
+        let layer = Layer {
+            map: Image::from_fn(13, 9, |i, j| bent(i as f32 * 8.0, j as f32 * 8.0)),
+            mask: Image::new(1, 1, 255),
+            light: Image::new(1, 1, [1.0; 4]),
+        };
+        for q in [[0.0, 0.0], [50.5, 33.3], [95.0, 63.0], [-5.0, 70.0]] {
+            let found = layer.locate(layer.position(q, step), step).unwrap();
+            assert!((found[0] - q[0]).hypot(found[1] - q[1]) < 0.05, "{found:?} for {q:?}");
+        }
+    }
 
     #[test]
     fn a_linear_map_is_reproduced_everywhere() {

@@ -78,6 +78,14 @@ pub enum Error {
     /// An analysis and a clip, or an analysis and an edited picture, do not belong together.
     #[error("{0}")]
     Mismatch(String),
+    /// A plugin cannot be loaded or did not do what it must.
+    #[error("cannot use the plugin {path}: {reason}")]
+    Plugin {
+        /// The bundle or library concerned.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        reason: String,
+    },
     /// A program this one relies on is missing or failed.
     #[error("{program}: {reason}")]
     Program {

@@ -38,4 +38,9 @@ pub mod engine;
 
 pub mod openfx;
 
+#[cfg(feature = "host")]
+#[allow(unsafe_code, reason = "the host speaks C with its plugins")]
+pub mod host;
+pub mod ofx;
+
 pub use error::{Error, Result};

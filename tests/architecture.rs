@@ -52,7 +52,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("mimalloc", &["bin"]),
     ("safetensors", &["store"]),
     ("openfx_sys", &["openfx"]),
-    ("libloading", &["host"]),
+    ("libloading", &["host", "ofx"]),
     ("exr", &["frame::io"]),
     ("image", &["frame::io"]),
     ("mozjpeg", &["frame::io"]),

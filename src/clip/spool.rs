@@ -4,6 +4,7 @@
 //! look, nothing of memory, and lets an interrupted analysis go on without decoding again.
 
 use crate::error::{Error, Result};
+use crate::frame::io::temporary_beside;
 use crate::frame::{Image, Rgba};
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -51,8 +52,7 @@ pub struct SpoolWriter {
 impl SpoolWriter {
     /// Starts the spool that will appear at `path` once it is finished.
     pub fn create(path: &Path, size: (usize, usize)) -> Result<Self> {
-        let folder = path.parent().unwrap_or(Path::new("."));
-        let file = tempfile::NamedTempFile::new_in(folder).map_err(Error::io("create a file in", folder))?;
+        let file = temporary_beside(path, ".part")?;
         Ok(Self { path: path.to_path_buf(), file: BufWriter::with_capacity(1 << 20, file), size, frames: 0 })
     }
 

@@ -63,10 +63,11 @@ pub struct Report {
 /// Analyses a clip: from frames on disk to a finished `.rna`.
 ///
 /// Unfinished work lies in a folder named after the output with `.work` appended, until the analysis is complete;
-/// calling again with the same input goes on after the last finished stage.
+/// calling again with the same input goes on after the last finished stage, and clears away what a killed run left half
+/// written.
 ///
-/// Fails when the clip or the region cannot be used, when the output exists or cannot be written, and with
-/// [`Error::Cancelled`] when the user asked to stop.
+/// Fails when the clip or the region cannot be used, when the output exists, cannot be written or is being written by
+/// another analysis, and with [`Error::Cancelled`] when the user asked to stop.
 pub fn analyze(job: &Job, progress: &Progress) -> Result<Report> {
     let clip = clip::open(&job.clip)?;
     Analysis::prepare(job, clip.as_ref(), progress)?.run()
@@ -241,7 +242,8 @@ impl<'a> Analysis<'a> {
             let surfaces: Vec<_> = baked.iter().map(|b| b.surface.clone()).collect();
             let full = a.full.size();
             let grids: Vec<_> = baked.iter().map(|b| b.grids(full)).collect();
-            let mut writer = store::Writer::create(&a.job.output, &header, &surfaces, &grids)?;
+            let output = &a.job.output;
+            let mut writer = store::Writer::create_in(a.work.path(), output, &header, &surfaces, &grids)?;
             for t in 0..a.full.len() {
                 for (k, b) in baked.iter().enumerate() {
                     writer.layer(k, t, &b.layer(t, full, masks[k].read(t)?))?;

@@ -24,15 +24,16 @@ pub(super) fn describe(suites: &Suites, effect: OfxImageEffectHandle) -> Result<
     soft(props.set_text(kOfxPropLongLabel, "RNA: edits that stick"));
     props.set_text(kOfxImageEffectPluginPropGrouping, "Tracking")?;
     soft(props.set_text(kOfxPropPluginDescription, ABOUT));
-    list(&props, kOfxImageEffectPropSupportedContexts, &[
-        kOfxImageEffectContextFilter,
-        kOfxImageEffectContextGeneral,
-    ])?;
-    list(&props, kOfxImageEffectPropSupportedPixelDepths, &[
-        kOfxBitDepthFloat,
-        kOfxBitDepthByte,
-        kOfxBitDepthShort,
-    ])?;
+    list(
+        &props,
+        kOfxImageEffectPropSupportedContexts,
+        &[kOfxImageEffectContextFilter, kOfxImageEffectContextGeneral],
+    )?;
+    list(
+        &props,
+        kOfxImageEffectPropSupportedPixelDepths,
+        &[kOfxBitDepthFloat, kOfxBitDepthByte, kOfxBitDepthShort],
+    )?;
     // A host older than the half depth may refuse its name.
     soft(props.set_string(kOfxImageEffectPropSupportedPixelDepths, 3, name(kOfxBitDepthHalf)));
     props.set_flag(kOfxImageEffectPluginPropSingleInstance, false)?;
@@ -100,11 +101,11 @@ fn clip(suites: &Suites, effect: OfxImageEffectHandle, clip: &'static CStr, opti
     let status = unsafe { (suites.effect.define_clip)(effect, clip.as_ptr(), &raw mut handle) };
     Status(status).ok().map_err(Fault::host(format!("clipDefine {}", clip.to_string_lossy())))?;
     let props = Props::required(suites, handle)?;
-    list(&props, kOfxImageEffectPropSupportedComponents, &[
-        kOfxImageComponentRGBA,
-        kOfxImageComponentRGB,
-        kOfxImageComponentAlpha,
-    ])?;
+    list(
+        &props,
+        kOfxImageEffectPropSupportedComponents,
+        &[kOfxImageComponentRGBA, kOfxImageComponentRGB, kOfxImageComponentAlpha],
+    )?;
     props.set_flag(kOfxImageEffectPropTemporalClipAccess, true)?;
     props.set_flag(kOfxImageEffectPropSupportsTiles, !optional)?;
     if optional {
@@ -121,9 +122,8 @@ fn define<'a>(
 ) -> Result<Props<'a>> {
     let mut handle = std::ptr::null_mut();
     // SAFETY: the set is the host's, both names live forever, the result goes to a local.
-    let status = unsafe {
-        (suites.parameter.define)(set, name(kind).as_ptr(), forever(id).as_ptr(), &raw mut handle)
-    };
+    let status =
+        unsafe { (suites.parameter.define)(set, name(kind).as_ptr(), forever(id).as_ptr(), &raw mut handle) };
     Status(status).ok().map_err(Fault::host(format!("paramDefine {id}")))?;
     Props::required(suites, handle)
 }
@@ -187,7 +187,9 @@ fn values(props: &Props, p: &Param) -> Result<()> {
         Kind::Flag { default } => props.set_flag(kOfxParamPropDefault, default)?,
         Kind::Point { default } => {
             props.set_text(kOfxParamPropDoubleType, text_of(kOfxParamDoubleTypeXYAbsolute))?;
-            soft(props.set_text(kOfxParamPropDefaultCoordinateSystem, text_of(kOfxParamCoordinatesNormalised)));
+            soft(
+                props.set_text(kOfxParamPropDefaultCoordinateSystem, text_of(kOfxParamCoordinatesNormalised)),
+            );
             props.set_doubles(kOfxParamPropDefault, &default)?;
             for (key, v) in [
                 (kOfxParamPropMin as &'static [u8], -1e6),

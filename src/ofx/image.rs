@@ -44,9 +44,8 @@ impl Clip {
     pub(super) fn of(suites: &Arc<Suites>, effect: OfxImageEffectHandle, clip: &CStr) -> Result<Self> {
         let (mut handle, mut properties) = (std::ptr::null_mut(), std::ptr::null_mut());
         // SAFETY: the effect is the host's, the name a C string, results go to locals.
-        let status = unsafe {
-            (suites.effect.clip)(effect, clip.as_ptr(), &raw mut handle, &raw mut properties)
-        };
+        let status =
+            unsafe { (suites.effect.clip)(effect, clip.as_ptr(), &raw mut handle, &raw mut properties) };
         Status(status).ok().map_err(Fault::host(format!("clipGetHandle {}", clip.to_string_lossy())))?;
         Ok(Self { suites: Arc::clone(suites), handle, properties })
     }
@@ -63,12 +62,6 @@ impl Clip {
     /// First and last frame there is.
     pub(super) fn range(&self) -> Result<[f64; 2]> {
         self.props()?.doubles(kOfxImageEffectPropFrameRange)
-    }
-
-    /// Width of a pixel against its height.
-    pub(super) fn pixel_aspect(&self) -> f64 {
-        let aspect = self.props().and_then(|p| p.double(kOfxImagePropPixelAspectRatio, 0)).unwrap_or(1.0);
-        if aspect.is_finite() && aspect > 0.0 { aspect } else { 1.0 }
     }
 
     /// Where the clip is defined, canonical coordinates.
@@ -145,13 +138,21 @@ impl HostImage {
             d if d == text(kOfxBitDepthShort) => Depth::U16,
             d if d == text(kOfxBitDepthHalf) => Depth::F16,
             d if d == text(kOfxBitDepthFloat) => Depth::F32,
-            _ => return Err(Fault::Plain("the host sends images of a depth this plugin does not know".into())),
+            _ => {
+                return Err(Fault::Plain(
+                    "the host sends images of a depth this plugin does not know".into(),
+                ));
+            }
         };
         let components = match props.string(kOfxImageEffectPropComponents, 0)?.as_bytes() {
             c if c == text(kOfxImageComponentRGBA) => Components::Rgba,
             c if c == text(kOfxImageComponentRGB) => Components::Rgb,
             c if c == text(kOfxImageComponentAlpha) => Components::Alpha,
-            _ => return Err(Fault::Plain("the host sends images with channels this plugin does not know".into())),
+            _ => {
+                return Err(Fault::Plain(
+                    "the host sends images with channels this plugin does not know".into(),
+                ));
+            }
         };
         let premultiplied = props.string(kOfxImageEffectPropPreMultiplication, 0);
         let data = props.pointer(kOfxImagePropData)?.cast::<u8>();

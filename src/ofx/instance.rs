@@ -1,11 +1,11 @@
 //! One effect in a host's project: made cheaply, since some hosts make one for every frame.
 
+use super::buttons::Work;
 use super::describe::{ATLAS_CLIP, ROI_CLIP, effect_props};
 use super::fault::{Fault, Result};
 use super::image::Clip;
 use super::message::Messages;
 use super::params::Params;
-use super::run::Running;
 use super::suites::{Suites, suites};
 use crate::openfx::*;
 use parking_lot::Mutex;
@@ -24,9 +24,7 @@ pub(super) struct Instance {
     pub(super) params: Params,
     pub(super) messages: Messages,
     /// An analysis going on behind the host's back.
-    pub(super) running: Mutex<Option<Running>>,
-    /// Whether it renders for nobody's eyes, as farms do.
-    pub(super) background: bool,
+    pub(super) running: Mutex<Option<Work>>,
 }
 
 // SAFETY: handles belong to the host, which calls from several threads itself; all else is behind locks.
@@ -37,9 +35,6 @@ unsafe impl Sync for Instance {}
 impl Instance {
     fn new(effect: OfxImageEffectHandle) -> Result<Self> {
         let suites = suites()?;
-        let background = super::props::Props::new(&suites, suites.host)
-            .and_then(|p| p.int(kOfxImageEffectHostPropIsBackground, 0).ok())
-            .is_some_and(|v| v != 0);
         Ok(Self {
             source: Clip::of(&suites, effect, name(kOfxImageEffectSimpleSourceClipName))?,
             output: Clip::of(&suites, effect, name(kOfxImageEffectOutputClipName))?,
@@ -48,7 +43,6 @@ impl Instance {
             params: Params::of(&suites, effect)?,
             messages: Messages::new(&suites, effect),
             running: Mutex::new(None),
-            background,
             suites,
             effect,
         })
@@ -91,10 +85,7 @@ pub(super) fn destroy(effect: OfxImageEffectHandle) -> Result<()> {
 }
 
 /// Runs `work` with the data of an instance.
-pub(super) fn with<T>(
-    effect: OfxImageEffectHandle,
-    work: impl FnOnce(&Instance) -> Result<T>,
-) -> Result<T> {
+pub(super) fn with<T>(effect: OfxImageEffectHandle, work: impl FnOnce(&Instance) -> Result<T>) -> Result<T> {
     let suites = suites()?;
     let kept = effect_props(&suites, effect)?.pointer(kOfxPropInstanceData)?.cast::<Instance>();
     // SAFETY: the pointer is null or the one `create` handed over, which stays until `destroy`; the host does not

@@ -46,11 +46,6 @@ impl<'a> Props<'a> {
         Self::new(suites, handle).ok_or(Fault::Missing("arguments for this action"))
     }
 
-    /// The raw handle.
-    pub(super) fn handle(&self) -> OfxPropertySetHandle {
-        self.handle
-    }
-
     pub(super) fn set_string(&self, key: Key, index: c_int, value: &'static CStr) -> Result<()> {
         // SAFETY: the handle is the host's own, name and value are C strings that live as long as the process.
         let status = unsafe {
@@ -65,8 +60,7 @@ impl<'a> Props<'a> {
 
     pub(super) fn set_int(&self, key: Key, index: c_int, value: c_int) -> Result<()> {
         // SAFETY: the handle is the host's own, the name a C string.
-        let status =
-            unsafe { (self.suites.property.set_int)(self.handle, name(key).as_ptr(), index, value) };
+        let status = unsafe { (self.suites.property.set_int)(self.handle, name(key).as_ptr(), index, value) };
         Status(status).ok().map_err(Fault::host(shown("propSetInt", key)))
     }
 
@@ -87,8 +81,7 @@ impl<'a> Props<'a> {
 
     pub(super) fn set_pointer(&self, key: Key, value: *mut c_void) -> Result<()> {
         // SAFETY: the handle is the host's own, the name a C string; the host only keeps the pointer.
-        let status =
-            unsafe { (self.suites.property.set_pointer)(self.handle, name(key).as_ptr(), 0, value) };
+        let status = unsafe { (self.suites.property.set_pointer)(self.handle, name(key).as_ptr(), 0, value) };
         Status(status).ok().map_err(Fault::host(shown("propSetPointer", key)))
     }
 
@@ -149,14 +142,5 @@ impl<'a> Props<'a> {
         }
         // SAFETY: not null, and the host promises a C string that lives at least until the next call.
         Ok(unsafe { CStr::from_ptr(value) }.to_string_lossy().into_owned())
-    }
-
-    /// Number of values a property holds; 0 where the host does not know it.
-    pub(super) fn dimension(&self, key: Key) -> c_int {
-        let mut count = 0;
-        // SAFETY: as in `int`.
-        let status =
-            unsafe { (self.suites.property.dimension)(self.handle, name(key).as_ptr(), &raw mut count) };
-        if Status(status) == Status::OK { count } else { 0 }
     }
 }

@@ -38,11 +38,7 @@ pub(super) enum EditSource {
     /// None: views of the analysis alone.
     Nothing,
     /// A painted file.
-    File {
-        path: PathBuf,
-        kind: EditKind,
-        encoding: Option<Encoding>,
-    },
+    File { path: PathBuf, kind: EditKind, encoding: Option<Encoding> },
     /// A picture another effect made.
     Picture(Arc<Edit>),
 }
@@ -74,8 +70,11 @@ pub(super) fn analysis(path: &Path) -> Result<Arc<OpenAtlas>> {
 /// Edit file, how it is read, and the analysis it was laid on.
 type EditKey = (Stamp, EditKind, Option<Encoding>, Stamp);
 
-/// Edits by key, newest last. What could not be read is remembered too, so that not every tile tries again.
-static EDITS: Mutex<Vec<(EditKey, std::result::Result<Arc<Edit>, String>)>> = Mutex::new(Vec::new());
+/// An edit, or why there is none: what could not be read is remembered too, so that not every tile tries again.
+type Read = std::result::Result<Arc<Edit>, String>;
+
+/// Edits by key, newest last.
+static EDITS: Mutex<Vec<(EditKey, Read)>> = Mutex::new(Vec::new());
 
 fn edit(
     analysis: &Arc<OpenAtlas>,
@@ -94,9 +93,10 @@ fn edit(
     }
     let read = read_edit(analysis.as_ref(), path, kind, encoding).map(Arc::new).map_err(|e| e.to_string());
     edits.push((key, read.clone()));
-    let size = |(_, e): &(EditKey, std::result::Result<Arc<Edit>, String>)| e.as_ref().map_or(0, |e| e.bytes());
+    let size =
+        |(_, e): &(EditKey, std::result::Result<Arc<Edit>, String>)| e.as_ref().map_or(0, |e| e.bytes());
     while edits.len() > 1 && edits.iter().map(size).sum::<usize>() > BUDGET {
-        edits.remove(0);
+        drop(edits.remove(0));
     }
     read.map_err(Fault::Plain)
 }
@@ -104,7 +104,10 @@ fn edit(
 /// What tells renderers apart.
 type Key = (usize, usize, [u32; 6], (usize, usize));
 
-static RENDERED: Mutex<Option<HashMap<Key, (Arc<Renderer>, u64)>>> = Mutex::new(None);
+/// Renderers, and when each was used last.
+type Rendered = HashMap<Key, (Arc<Renderer>, u64)>;
+
+static RENDERED: Mutex<Option<Rendered>> = Mutex::new(None);
 
 /// The renderer for a wish, made once for all who have the same.
 pub(super) fn renderer(wish: &Wish) -> Result<Arc<Renderer>> {
@@ -133,7 +136,8 @@ pub(super) fn renderer(wish: &Wish) -> Result<Arc<Renderer>> {
     }
     let full: Arc<dyn Analysis> = Arc::<OpenAtlas>::clone(&wish.analysis);
     let [w, h] = full.header().size;
-    let shown = if (w, h) == wish.size { full } else { Arc::new(Proxy::new(full, wish.size)?) };
+    let shown =
+        if (w, h) == wish.size { full } else { Arc::new(Proxy::new(full, [wish.size.0, wish.size.1])?) };
     let made = Arc::new(Renderer::new(shown, edit, wish.settings)?);
     if kept.len() >= RENDERERS {
         let oldest = kept.iter().min_by_key(|(_, (_, when))| *when).map(|(k, _)| *k);

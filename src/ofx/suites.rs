@@ -42,7 +42,6 @@ suite! {
         get_string: propGetString(Set, Name, c_int, *mut *mut c_char);
         get_double: propGetDouble(Set, Name, c_int, *mut f64);
         get_int: propGetInt(Set, Name, c_int, *mut c_int);
-        dimension: propGetDimension(Set, Name, *mut c_int);
     }
 }
 
@@ -51,7 +50,6 @@ suite! {
     ParameterSuite = OfxParameterSuiteV1 {
         define: paramDefine(OfxParamSetHandle, Name, Name, *mut Set);
         handle: paramGetHandle(OfxParamSetHandle, Name, *mut OfxParamHandle, *mut Set);
-        value: paramGetValue(OfxParamHandle; ...);
         value_at: paramGetValueAtTime(OfxParamHandle, OfxTime; ...);
         set_value: paramSetValue(OfxParamHandle; ...);
         edit_begin: paramEditBegin(OfxParamSetHandle, Name);
@@ -118,7 +116,6 @@ suite! {
     /// Overlays.
     InteractSuite = OfxInteractSuiteV1 {
         redraw: interactRedraw(OfxInteractHandle);
-        properties: interactGetPropertySet(OfxInteractHandle, *mut Set);
     }
 }
 

@@ -154,6 +154,13 @@ impl Edit {
         }
     }
 
+    /// Bytes its pictures take in memory, reduced copies included.
+    pub fn bytes(&self) -> usize {
+        let pixels: usize = self.layers.iter().map(|p| p.picture.pixels().len()).sum();
+        // Halvings add up to a third.
+        pixels * size_of::<Rgba>() * 4 / 3
+    }
+
     /// Whether nothing is painted at all.
     pub fn is_empty(&self) -> bool {
         self.layers.iter().all(|p| p.bounds.is_none())

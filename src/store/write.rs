@@ -3,6 +3,7 @@
 use super::format::{Block, Grid, Layout, check_header};
 use crate::atlas::{Analysis, Header, Layer, Placement, Surface};
 use crate::error::{Error, Result};
+use crate::frame::io::TEMPORARY;
 use half::f16;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -32,6 +33,22 @@ impl Writer {
     /// Fails when the file exists already, when its folder cannot be written to, and when the header contradicts the
     /// surfaces.
     pub fn create(path: &Path, header: &Header, surfaces: &[Surface], grids: &[Grid]) -> Result<Self> {
+        let folder = match path.parent() {
+            Some(p) if !p.as_os_str().is_empty() => p,
+            _ => Path::new("."),
+        };
+        Self::create_in(folder, path, header, surfaces, grids)
+    }
+
+    /// As [`Writer::create`], but what is written lies in `folder`, on the same disk, until it is complete: whoever
+    /// owns the folder can clear away what a killed process left there.
+    pub fn create_in(
+        folder: &Path,
+        path: &Path,
+        header: &Header,
+        surfaces: &[Surface],
+        grids: &[Grid],
+    ) -> Result<Self> {
         if std::fs::symlink_metadata(path).is_ok() {
             return Err(taken(path));
         }
@@ -46,10 +63,6 @@ impl Writer {
         let head = layout
             .head(header, &placements)
             .map_err(|e| Error::store(path, format!("its header cannot be written ({e})")))?;
-        let folder = match path.parent() {
-            Some(p) if !p.as_os_str().is_empty() => p,
-            _ => Path::new("."),
-        };
         let mut file = temporary(folder).map_err(Error::io("create a file in", folder))?;
         let start = head.len() as u64;
         file.write_all(&head).map_err(Error::io("write", path))?;
@@ -166,10 +179,10 @@ pub fn write(path: &Path, analysis: &dyn Analysis) -> Result<()> {
     writer.finish()
 }
 
-/// A nameless-to-be file in the target's own folder, so that the rename stays on one disk.
+/// A file of no matter what name, on the target's own disk so that it can be renamed to it.
 fn temporary(folder: &Path) -> std::io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".rna-").suffix(".part");
+    builder.prefix(TEMPORARY).suffix(".part");
     // A temporary file is private by default; a finished analysis follows the user's umask like any other file.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));

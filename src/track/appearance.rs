@@ -55,7 +55,7 @@ pub struct Solution {
 }
 
 /// Share of each pixel of a frame that shows the surface, 0…1, over the whole frame at any size.
-pub(crate) type Visible<'a> = dyn Fn(usize) -> Result<Image<f32>> + Sync + 'a;
+pub type Visible<'a> = dyn Fn(usize) -> Result<Image<f32>> + Sync + 'a;
 
 /// One frame's visibility, asked for at the frame's own positions.
 pub(crate) struct Seen {

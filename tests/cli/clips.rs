@@ -34,6 +34,7 @@ fn textured(_: usize, x: usize, y: usize) -> f32 {
 fn analyze(at: &Path, words: &[&str]) {
     fails(at, &["analyze", "clip", "--roi", "roi.json"], words);
     assert!(!at.join("clip.rna").exists(), "a failed analysis left a file");
+    assert!(!at.join("clip.rna.work").exists(), "a failed analysis left a folder with nothing to go on from");
 }
 
 #[test]
@@ -125,5 +126,5 @@ fn disks_that_are_full() {
     let mut shell = std::process::Command::new("sh");
     shell.args(["-c", script, env!("CARGO_BIN_EXE_rna")]).current_dir(folder.path());
     expect_failure(&shell.output().unwrap(), "analyze onto a full disk", &["cannot write", "clip.rna"]);
-    assert!(!folder.path().join("clip.rna").exists());
+    assert!(!folder.path().join("clip.rna").exists() && !folder.path().join("clip.rna.work").exists());
 }

@@ -154,7 +154,8 @@ fn files_that_do_not_belong() {
     // Another clip than the analysed one.
     fs::remove_file(at.join("clip/00002.png")).unwrap();
     let view = ["render", "clip", "--atlas", "shot.rna", "--view", "matte", "-o", "m/%05d.png"];
-    fails(at, &view, &["3 frames", "2"]);
+    fails(at, &view, &["3 frames", "this has 2", "the clip it was made from"]);
+    assert!(!at.join("m").exists(), "frames of a clip that does not belong were written");
 }
 
 #[test]

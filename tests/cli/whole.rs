@@ -117,27 +117,65 @@ fn a_job_file_asks_for_the_same() {
     fails(at, &["analyze", "--job", "none.json"], &["cannot read none.json"]);
 }
 
+/// Starts an analysis and calls `at_stage` with its number, and the process's, as soon as a stage begins, from 1.
 #[cfg(unix)]
-#[test]
-fn interrupted_work_goes_on() {
+fn analyze_watched(at: &Path, mut at_stage: impl FnMut(usize, u32)) -> std::process::Output {
     use std::io::{BufRead, BufReader};
     use std::process::{Command, Stdio};
-    let folder = sample();
-    let at = folder.path();
     let mut command = Command::new(env!("CARGO_BIN_EXE_rna"));
     command.args(ANALYZE).current_dir(at).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut run = command.spawn().unwrap();
-    // Ctrl-C as soon as the second stage begins.
     let mut stages = 0;
     for line in BufReader::new(run.stdout.take().unwrap()).lines() {
         let event: Value = serde_json::from_str(&line.unwrap()).unwrap();
-        stages += usize::from(event["event"] == "stage");
-        if stages == 2 && event["event"] == "stage" {
-            let killed = Command::new("kill").args(["-INT", &run.id().to_string()]).status().unwrap();
-            assert!(killed.success());
+        if event["event"] == "stage" {
+            stages += 1;
+            at_stage(stages, run.id());
         }
     }
-    let output = run.wait_with_output().unwrap();
+    run.wait_with_output().unwrap()
+}
+
+#[cfg(unix)]
+fn signal(process: u32, name: &str) {
+    let sent = std::process::Command::new("kill").args([name, &process.to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+#[cfg(unix)]
+#[test]
+fn killed_work_leaves_no_litter() {
+    let folder = sample();
+    let at = folder.path();
+    let names = || -> Vec<_> {
+        let mut names: Vec<_> = fs::read_dir(at).unwrap().map(|e| e.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let output = analyze_watched(at, |stage, process| match stage {
+        // While one works, another keeps away.
+        2 => fails(at, ANALYZE.split_last().unwrap().1, &["shot.rna", "another analysis is writing it"]),
+        3 => signal(process, "-KILL"),
+        _ => (),
+    });
+    assert_eq!(output.status.code(), None, "it was killed");
+    assert_eq!(names(), ["clip", "shot.rna.work"]);
+    fs::write(at.join("shot.rna.work/.rna-half.part"), "half").unwrap();
+    works(at, ANALYZE);
+    assert_eq!(names(), ["clip", "shot.rna"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn interrupted_work_goes_on() {
+    let folder = sample();
+    let at = folder.path();
+    // Ctrl-C as soon as the second stage begins.
+    let output = analyze_watched(at, |stage, process| {
+        if stage == 2 {
+            signal(process, "-INT");
+        }
+    });
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!((output.status.code(), errors.trim()), (Some(130), "rna: cancelled"));
     assert!(!at.join("shot.rna").exists(), "half a file was left");

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 /// The whole command line.
 pub(crate) fn command() -> Command {
-    Command::new("rna")
+    let command = Command::new("rna")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Edits that stick: fit a flat picture to a moving surface, paint on it, and every frame shows the paint.")
         .after_help("CLIP is a folder of images, a printf pattern such as shot/%05d.png, or a video.")
@@ -21,7 +21,10 @@ pub(crate) fn command() -> Command {
         .arg(
             flag("json", "Print progress and the result as JSON lines on the standard output").global(true),
         )
-        .subcommands([analyze(), atlas(), render(), export(), info(), sample()])
+        .subcommands([analyze(), atlas(), render(), export(), info(), sample()]);
+    #[cfg(feature = "host")]
+    let command = command.subcommand(host());
+    command
 }
 
 fn analyze() -> Command {
@@ -100,7 +103,7 @@ fn export() -> Command {
 
 fn info() -> Command {
     Command::new("info")
-        .about("Say what an analysis holds and how well each frame was fitted")
+        .about("Say what an analysis holds, how well it fits and which frames to look at")
         .arg(path("analysis", "ANALYSIS").help("Analysis made by `rna analyze`"))
 }
 
@@ -111,6 +114,28 @@ fn sample() -> Command {
         .arg(number("frames", "N", "Number of frames [default: 40]", value_parser!(u64).range(2..=10_000)))
         .arg(number("size", "WxH", "Size in pixels [default: 640x360]", ValueParser::new(parse_size)))
         .arg(number("seed", "S", "Same seed, same clip [default: 7]", value_parser!(u64)))
+}
+
+#[cfg(feature = "host")]
+fn host() -> Command {
+    let word = |id: &'static str, name, help| Arg::new(id).long(id).value_name(name).help(help);
+    Command::new("host")
+        .about("Run an OpenFX plugin in a host without a screen, and say what it does wrong")
+        .arg(
+            path("script", "SCRIPT")
+                .required(false)
+                .help("JSON list of commands [default: create an instance]"),
+        )
+        .arg(option("bundle", "BUNDLE", "Plugin: NAME.ofx.bundle, or a library").required(true))
+        .arg(option("clip", "CLIP", "Clip to connect as Source"))
+        .arg(word("set", "NAME=VALUE", "Set a parameter").action(ArgAction::Append))
+        .arg(word("press", "NAME", "Press a button").action(ArgAction::Append))
+        .arg(option("render", "FRAMES", "Render the whole clip and write it: out/%05d.png or a video"))
+        .arg(
+            word("profile", "HOST", "Behave as this host [default: strict]")
+                .value_parser(PossibleValuesParser::new(rna::host::Profile::EACH.map(|p| p.name))),
+        )
+        .arg(word("faults", "JSON", "Faults to bring about, such as {\"abort\": 1}"))
 }
 
 fn path(id: &'static str, name: &'static str) -> Arg {

@@ -186,7 +186,7 @@ impl<const N: usize> Patch<'_, N> {
     fn descend(&self, values: &[[f32; N]; N], start: Match, iterations: usize) -> Match {
         let slopes = self.slopes();
         let mut best = start;
-        let mut r = self.residual(values, &slopes, start.u, start.v);
+        let mut r = self.residual(values, Some(&slopes), start.u, start.v);
         for _ in 0..iterations {
             let [xx, xy, yy] = slopes.inverse;
             let (du, dv) = (xx * r.bx + xy * r.by, xy * r.bx + yy * r.by);
@@ -194,7 +194,7 @@ impl<const N: usize> Patch<'_, N> {
                 break;
             }
             let (u, v) = (best.u - du, best.v - dv);
-            r = self.residual(values, &slopes, u, v);
+            r = self.residual(values, Some(&slopes), u, v);
             // A patch that left its own neighbourhood has lost its surface (Kroeger et al., section 2.1).
             let far = (u - start.u).abs().max((v - start.v).abs()) > N as f32;
             // Written so that what is not a number ends the descent too.
@@ -254,25 +254,12 @@ impl<const N: usize> Patch<'_, N> {
     /// Squared residual at a displacement, mean brightness removed on both sides.
     #[inline(always)]
     fn cost(&self, values: &[[f32; N]; N], u: f32, v: f32) -> f32 {
-        let window = Window::<N>::new(self.pair.to, self.x as f32 + u, self.y as f32 + v);
-        let (mut s, mut ss) = ([0.0; N], [0.0; N]);
-        let mut upper = window.line(0);
-        for (j, values) in values.iter().enumerate() {
-            let lower = window.line(j + 1);
-            for i in 0..N {
-                let d = upper[i] + window.fy * (lower[i] - upper[i]) - values[i];
-                s[i] += d;
-                ss[i] += d * d;
-            }
-            upper = lower;
-        }
-        let s = sum(s);
-        sum(ss) - s * s / Self::COUNT
+        self.residual(values, None, u, v).cost
     }
 
-    /// [`Patch::cost`] with what a Gauss–Newton step needs.
+    /// [`Patch::cost`] with, given the slopes, what a Gauss–Newton step needs.
     #[inline(always)]
-    fn residual(&self, values: &[[f32; N]; N], slopes: &Slopes<N>, u: f32, v: f32) -> Residual {
+    fn residual(&self, values: &[[f32; N]; N], slopes: Option<&Slopes<N>>, u: f32, v: f32) -> Residual {
         let window = Window::<N>::new(self.pair.to, self.x as f32 + u, self.y as f32 + v);
         let (mut s, mut ss, mut bx, mut by) = ([0.0; N], [0.0; N], [0.0; N], [0.0; N]);
         let mut upper = window.line(0);
@@ -282,17 +269,16 @@ impl<const N: usize> Patch<'_, N> {
                 let d = upper[i] + window.fy * (lower[i] - upper[i]) - values[i];
                 s[i] += d;
                 ss[i] += d * d;
-                bx[i] += d * slopes.gx[j][i];
-                by[i] += d * slopes.gy[j][i];
+                if let Some(slopes) = slopes {
+                    bx[i] += d * slopes.gx[j][i];
+                    by[i] += d * slopes.gy[j][i];
+                }
             }
             upper = lower;
         }
         let s = sum(s);
-        Residual {
-            cost: sum(ss) - s * s / Self::COUNT,
-            bx: sum(bx) - s * slopes.mean[0],
-            by: sum(by) - s * slopes.mean[1],
-        }
+        let mean = slopes.map_or([0.0; 2], |s| s.mean);
+        Residual { cost: sum(ss) - s * s / Self::COUNT, bx: sum(bx) - s * mean[0], by: sum(by) - s * mean[1] }
     }
 }
 

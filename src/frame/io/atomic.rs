@@ -5,6 +5,9 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+/// How the names of files begin that are on their way to another name.
+pub(crate) const TEMPORARY: &str = ".rna-";
+
 /// Writes a file by filling a temporary one in the same folder and renaming it, so that a crash, a full disk or a
 /// cancel never leaves half a file under `path`. An existing file is replaced.
 pub fn write_atomic(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> Result<()>) -> Result<()> {
@@ -22,7 +25,7 @@ pub fn write_atomic(path: &Path, fill: impl FnOnce(&mut BufWriter<File>) -> Resu
 pub(crate) fn temporary_beside(path: &Path, suffix: &str) -> Result<tempfile::NamedTempFile> {
     let folder = folder_of(path);
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".rna-").suffix(suffix);
+    builder.prefix(TEMPORARY).suffix(suffix);
     // A temporary file is private by default; the finished one must be readable like any other.
     #[cfg(unix)]
     {

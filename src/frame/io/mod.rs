@@ -17,8 +17,8 @@ mod npy;
 mod openexr;
 mod raster;
 
-pub(crate) use atomic::temporary_beside;
 pub use atomic::write_atomic;
+pub(crate) use atomic::{TEMPORARY, temporary_beside};
 pub use npy::write_npy;
 
 use super::{Channels, Depth, Image, Rgba};

@@ -3,6 +3,8 @@
 mod analyze;
 mod atlas;
 mod export;
+#[cfg(feature = "host")]
+mod host;
 mod info;
 mod render;
 mod sample;
@@ -21,6 +23,8 @@ pub(crate) fn run(matches: &ArgMatches, console: &Console) -> Result<()> {
         Some(("render", m)) => render::run(m, console),
         Some(("export", m)) => export::run(m, console),
         Some(("info", m)) => info::run(m, console),
+        #[cfg(feature = "host")]
+        Some(("host", m)) => host::run(m, console),
         Some(("sample", m)) => sample::run(m, console),
         // clap requires one of the commands above.
         _ => Ok(()),

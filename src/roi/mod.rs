@@ -1,5 +1,9 @@
 //! The region of interest: polygons drawn on the reference frame, and their coverage of pixels.
 
+mod outline;
+
+pub use outline::{grown, traced};
+
 use crate::error::{Error, Result};
 use crate::frame::{Image, Rect};
 use serde::{Deserialize, Serialize};
