@@ -121,8 +121,11 @@ pub(crate) fn render(first: f64, last: f64) -> Command {
 
 /// Draws the region and says where the analysis goes; draft, to be quick.
 pub(crate) fn drawn(sample: &Sample, folder: &Path) -> Vec<Command> {
-    let mut script =
-        vec![set("reference", sample.reference() as i64), set("preset", 1), set("folder", folder.to_str().unwrap())];
+    let mut script = vec![
+        set("reference", sample.reference() as i64),
+        set("preset", 1),
+        set("folder", folder.to_str().unwrap()),
+    ];
     for (i, p) in sample.corners().into_iter().enumerate() {
         script.push(set(&format!("corner{}", i + 1), p.to_vec()));
     }
