@@ -230,9 +230,14 @@ fn mean<const N: usize>(taps: &[Taps; N], lane: usize, picture: Picture, shift: 
 #[inline(always)]
 fn covered(c: Rgba, l: Rgba, paint: Rgba) -> Rgba {
     let over = 1.0 / paint[3];
-    let mut out = (f32x4::new(l) * (f32x4::new(paint) * f32x4::splat(over))).to_array();
-    out[3] = c[3];
-    out
+    keeping_alpha(c, f32x4::new(l) * (f32x4::new(paint) * f32x4::splat(over)))
+}
+
+/// A pixel in another colour. (Put together as one vector: stored in parts, it would take several times as long.)
+#[inline(always)]
+fn keeping_alpha(pixel: Rgba, colour: f32x4) -> Rgba {
+    const ALPHA: f32x4 = f32x4::new([0.0, 0.0, 0.0, f32::from_bits(u32::MAX)]);
+    ALPHA.bitselect(f32x4::new(pixel), colour).to_array()
 }
 
 /// Eq. 13 for paint of any alpha: c + v · L · (αP − α·A).
@@ -241,9 +246,7 @@ fn mixed(c: Rgba, v: f32, l: Rgba, paint: Rgba, atlas: Rgba) -> Rgba {
     // Alpha above 1 is a cubic kernel's overshoot, and colour has the same.
     let (over, alpha) = if paint[3] >= OPAQUE { (1.0 / paint[3], 1.0) } else { (1.0, paint[3]) };
     let change = f32x4::new(paint) * f32x4::splat(over) - f32x4::splat(alpha) * f32x4::new(atlas);
-    let mut out = (f32x4::new(c) + f32x4::splat(v) * f32x4::new(l) * change).to_array();
-    out[3] = c[3];
-    out
+    keeping_alpha(c, f32x4::new(c) + f32x4::splat(v) * f32x4::new(l) * change)
 }
 
 /// A picture at a pixel's position: its mean over the footprint, and over four moments while the shutter is open.
