@@ -1,7 +1,7 @@
 //! Optical flow: where every pixel of one picture went in another.
 //!
 //! Tracking predicts where a surface went and then measures what is left; both need dense, sub-pixel displacement
-//! that costs milliseconds rather than a neural network. [`Dis`] is that engine, and [`mod@consistency`] tells its
+//! that costs milliseconds rather than a neural network. [`Dis`] is that engine, and [`consistency()`] tells its
 //! callers which of its vectors to believe.
 
 mod consistency;

@@ -83,14 +83,16 @@ fn trace(analysis: &dyn Analysis, surface: Option<usize>, frame: usize) -> Resul
         let mut lines = Lines::default();
         for y in 0..h {
             let row = result.row_mut(y);
-            warp.walk(y, (0, w), &mut lines, |spot| {
-                let on = picture.holds(spot.at, 0.5);
-                let coverage = if on { share(cubic(&surface.picture, spot.at)[3]) } else { 0.0 };
-                let claim = f32::from(u8::from(on)) + coverage;
-                if claim > row[spot.x].claim {
-                    row[spot.x] =
-                        Traced { reference: surface.placement.to_reference(spot.at), coverage, claim };
-                }
+            warp.walk(y, (0, w), &mut lines, |run| {
+                run.spots().for_each(|spot| {
+                    let on = picture.holds(spot.at, 0.5);
+                    let coverage = if on { share(cubic(&surface.picture, spot.at)[3]) } else { 0.0 };
+                    let claim = f32::from(u8::from(on)) + coverage;
+                    if claim > row[spot.x].claim {
+                        row[spot.x] =
+                            Traced { reference: surface.placement.to_reference(spot.at), coverage, claim };
+                    }
+                })
             });
         }
     }

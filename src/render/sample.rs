@@ -2,8 +2,9 @@
 //! is reduced.
 
 use crate::frame::{Image, Pixel, Rgba, Vec2};
+use std::ops::{Add, Mul};
 use std::sync::OnceLock;
-use wide::f32x4;
+use wide::{f32x4, f32x16};
 
 /// Atlas pixels per frame pixel up to which one cubic sample is enough.
 pub(super) const SHARP: f32 = 1.25;
@@ -81,33 +82,100 @@ fn whole_log2(v: f32) -> usize {
     (v.to_bits() >> 23) as usize - 127
 }
 
-/// Same values as [`crate::frame::cubic`] but for rounding, four channels at a time. (Written with arrays, the compiler
-/// takes the pixels apart and puts them together again.)
+/// Pixels worked on side by side.
+pub(super) const LANES: usize = 16;
+
+/// `start`, `start + step`, `start + 2 step`, …
+#[inline(always)]
+pub(super) fn ramp(start: f32, step: f32) -> f32x16 {
+    const LANE: f32x16 = f32x16::new([0., 1., 2., 3., 4., 5., 6., 7., 8., 9., 10., 11., 12., 13., 14., 15.]);
+    f32x16::splat(start) + LANE * f32x16::splat(step)
+}
+
+/// Whole parts, toward 0, and the rest.
+#[inline(always)]
+pub(super) fn split(v: f32x16) -> ([i32; LANES], f32x16) {
+    // (The language's own conversion takes care of numbers too large for an integer, in many instructions.)
+    let whole = v.fast_trunc_int();
+    (whole.to_array(), v - f32x16::from_i32x16(whole))
+}
+
+/// Where on a picture the cubic samples of a run of pixels lie: the same values as [`Picture::cubic`] gives, with all
+/// that does not need the picture worked out side by side.
+pub(super) struct Taps {
+    at: [f32x16; 2],
+    whole: [[i32; LANES]; 2],
+    weights: [[f32x16; 4]; 2],
+}
+
+impl Taps {
+    #[inline(always)]
+    pub(super) fn new(at: [f32x16; 2]) -> Self {
+        let ((x, fx), (y, fy)) = (split(at[0]), split(at[1]));
+        Self { at, whole: [x, y], weights: [weights(fx), weights(fy)] }
+    }
+
+    /// The sample of one lane, `shift` pixels up and left of its position.
+    #[inline(always)]
+    pub(super) fn sample(&self, lane: usize, image: &Image<Rgba>, shift: i32) -> f32x4 {
+        let (x, y) = (self.whole[0][lane].wrapping_sub(shift), self.whole[1][lane].wrapping_sub(shift));
+        let [wx, wy] = &self.weights;
+        match gather(image, (x, y), of_lane(wx, lane), of_lane(wy, lane)) {
+            Some(p) => p,
+            None => {
+                let [x, y] = of_lane(&self.at, lane);
+                cubic_at_edge(image, [x - shift as f32, y - shift as f32]).into()
+            }
+        }
+    }
+}
+
+/// One lane of several numbers.
+#[inline(always)]
+pub(super) fn of_lane<const N: usize>(v: &[f32x16; N], lane: usize) -> [f32; N] {
+    let mut one = [0.0; N];
+    for (one, v) in one.iter_mut().zip(v) {
+        *one = v.as_array()[lane];
+    }
+    one
+}
+
+/// Same values as [`crate::frame::cubic`] but for rounding.
 #[inline(always)]
 fn cubic(image: &Image<Rgba>, [x, y]: Vec2) -> Rgba {
-    let (w, h) = image.size();
-    if !(x >= 1.0 && y >= 1.0 && x < w as f32 - 2.0 && y < h as f32 - 2.0) {
-        return cubic_at_edge(image, [x, y]);
+    let whole = f32x4::new([x, y, 0.0, 0.0]).fast_trunc_int().to_array();
+    let [wx, wy] = [weights(x - whole[0] as f32), weights(y - whole[1] as f32)];
+    match gather(image, (whole[0], whole[1]), wx, wy) {
+        Some(p) => p.to_array(),
+        None => cubic_at_edge(image, [x, y]),
     }
-    let (x0, y0) = (x as i32, y as i32);
-    let (wx, wy) = (weights(x - x0 as f32), weights(y - y0 as f32));
-    let start = (y0 as usize - 1) * w + x0 as usize - 1;
-    let pixels = &image.pixels()[start..];
-    let rows = (
-        pixels.first_chunk::<4>(),
-        pixels.get(w..).and_then(<[Rgba]>::first_chunk::<4>),
-        pixels.get(2 * w..).and_then(<[Rgba]>::first_chunk::<4>),
-        pixels.get(3 * w..).and_then(<[Rgba]>::first_chunk::<4>),
-    );
-    // The position was compared with the size above; this form only tells the compiler that no row can be too short.
-    let (Some(r0), Some(r1), Some(r2), Some(r3)) = rows else { return [0.0; 4] };
-    let line = |row: &[Rgba; 4]| {
-        f32x4::new(row[0]) * wx[0]
-            + f32x4::new(row[1]) * wx[1]
-            + f32x4::new(row[2]) * wx[2]
-            + f32x4::new(row[3]) * wx[3]
-    };
-    (line(r0) * wy[0] + line(r1) * wy[1] + line(r2) * wy[2] + line(r3) * wy[3]).to_array()
+}
+
+/// The 4 × 4 pixels around the one whose position is (`x`, `y`) and a fraction, weighted, four channels at a time;
+/// `None` where they are not all in the picture. (Written with arrays, the compiler takes the pixels apart and puts
+/// them together again.)
+#[inline(always)]
+fn gather(image: &Image<Rgba>, (x, y): (i32, i32), wx: [f32; 4], wy: [f32; 4]) -> Option<f32x4> {
+    let (w, h) = image.size();
+    // What is negative becomes very large.
+    let (left, top) = (x.wrapping_sub(1) as u32 as usize, y.wrapping_sub(1) as u32 as usize);
+    if left + 3 >= w || top + 3 >= h {
+        return None;
+    }
+    let (r0, rest) = image.pixels()[top * w + left..].split_at_checked(w)?;
+    let (r1, rest) = rest.split_at_checked(w)?;
+    let (r2, r3) = rest.split_at_checked(w)?;
+    let (r0, r1, r2, r3) = (r0.first_chunk()?, r1.first_chunk()?, r2.first_chunk()?, r3.first_chunk()?);
+    let n = f32x4::splat;
+    let x = [n(wx[0]), n(wx[1]), n(wx[2]), n(wx[3])];
+    let [r0, r1, r2, r3] = [line(r0, x), line(r1, x), line(r2, x), line(r3, x)];
+    Some(r0 * n(wy[0]) + r1 * n(wy[1]) + r2 * n(wy[2]) + r3 * n(wy[3]))
+}
+
+/// Four pixels of a row, weighted.
+#[inline(always)]
+fn line([a, b, c, d]: &[Rgba; 4], w: [f32x4; 4]) -> f32x4 {
+    f32x4::new(*a) * w[0] + f32x4::new(*b) * w[1] + f32x4::new(*c) * w[2] + f32x4::new(*d) * w[3]
 }
 
 /// Rare, and kept out of line so that the frequent case stays small.
@@ -117,15 +185,19 @@ fn cubic_at_edge(image: &Image<Rgba>, p: Vec2) -> Rgba {
     crate::frame::cubic(image, p)
 }
 
-/// [`crate::frame::cubic_weights`], all four side by side, each for all channels.
+/// [`crate::frame::cubic_weights`], of one position or of many.
 #[inline(always)]
-fn weights(t: f32) -> [f32x4; 4] {
-    const CUBE: f32x4 = f32x4::new([-0.5, 1.5, -1.5, 0.5]);
-    const SQUARE: f32x4 = f32x4::new([1.0, -2.5, 2.0, -0.5]);
-    const LINE: f32x4 = f32x4::new([-0.5, 0.0, 0.5, 0.0]);
-    const CONSTANT: f32x4 = f32x4::new([0.0, 1.0, 0.0, 0.0]);
-    let t = f32x4::splat(t);
-    (((CUBE * t + SQUARE) * t + LINE) * t + CONSTANT).to_array().map(f32x4::splat)
+fn weights<T>(t: T) -> [T; 4]
+where
+    T: Copy + From<f32> + Mul<Output = T> + Add<Output = T>,
+{
+    let n = T::from;
+    [
+        ((n(-0.5) * t + n(1.0)) * t + n(-0.5)) * t,
+        (n(1.5) * t + n(-2.5)) * t * t + n(1.0),
+        ((n(-1.5) * t + n(2.0)) * t + n(0.5)) * t,
+        (n(0.5) * t + n(-0.5)) * t * t,
+    ]
 }
 
 /// Halvings down to a few pixels; an odd edge is repeated.

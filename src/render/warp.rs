@@ -4,9 +4,11 @@
 //! and each cell of the combined line is a cubic polynomial: a position then costs three multiplications and additions
 //! per coordinate. Cells that cannot reach the wanted part of the atlas are never walked at all.
 
-use super::sample::{Jacobian, SHARP, footprint};
+use super::sample::{Jacobian, LANES, SHARP, footprint, of_lane, ramp};
 use crate::atlas::{Layer, Placement};
 use crate::frame::{Image, Pixel, Rect, Vec2, cubic_weights};
+use std::ops::Range;
+use wide::f32x16;
 
 /// What a cell of the grid asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +41,15 @@ impl Part {
             && p[0] <= self.largest[0] + margin
             && p[1] >= self.least[1] - margin
             && p[1] <= self.largest[1] + margin
+    }
+
+    /// [`Part::holds`] of many, as masks.
+    #[inline(always)]
+    pub(super) fn holds_lanes(&self, p: &[f32x16; 2], margin: f32) -> f32x16 {
+        let least = [f32x16::splat(self.least[0] - margin), f32x16::splat(self.least[1] - margin)];
+        let largest = [f32x16::splat(self.largest[0] + margin), f32x16::splat(self.largest[1] + margin)];
+        let [x, y] = p;
+        x.simd_ge(least[0]) & x.simd_le(largest[0]) & y.simd_ge(least[1]) & y.simd_le(largest[1])
     }
 }
 
@@ -80,6 +91,50 @@ pub(super) struct Spot {
     pub(super) jacobian: Option<Jacobian>,
 }
 
+/// Neighbouring pixels of one row in one cell of the map.
+#[derive(Debug)]
+pub(super) struct Run {
+    /// Column in the frame of lane 0; the same however a row is divided.
+    pub(super) x: usize,
+    /// Those that are asked for; the others hold what the cell would give there.
+    pub(super) lanes: Range<usize>,
+    /// T, atlas pixels.
+    pub(super) at: [f32x16; 2],
+    /// Movement while the shutter is open, where it matters in this cell; 0 where it does not.
+    pub(super) motion: Option<[f32x16; 2]>,
+    /// Footprint where the atlas is reduced: lane 0's, and what each lane adds.
+    jacobian: Option<[Jacobian; 2]>,
+}
+
+impl Run {
+    /// The columns asked for.
+    #[inline(always)]
+    pub(super) fn columns(&self) -> Range<usize> {
+        self.x + self.lanes.start..self.x + self.lanes.end
+    }
+
+    /// Whether one cubic sample is enough, per moment.
+    #[inline(always)]
+    pub(super) fn sharp(&self) -> bool {
+        self.jacobian.is_none()
+    }
+
+    #[inline(always)]
+    pub(super) fn spot(&self, lane: usize) -> Spot {
+        Spot {
+            x: self.x + lane,
+            at: of_lane(&self.at, lane),
+            motion: self.motion.as_ref().map(|m| of_lane(m, lane)).filter(|m| *m != [0.0; 2]),
+            jacobian: self.jacobian.map(|[a, d]| std::array::from_fn(|c| a[c] + lane as f32 * d[c])),
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn spots(&self) -> impl Iterator<Item = Spot> {
+        self.lanes.clone().map(|lane| self.spot(lane))
+    }
+}
+
 /// The maps of the frames before and after, how many frames lie between them, and the shutter's open share.
 pub(super) struct Exposure<'a> {
     pub(super) before: &'a Layer,
@@ -109,7 +164,7 @@ impl Warp {
                 let (a, b) = (e.before.node(i, j), e.after.node(i, j));
                 [0, 1].map(|c| (b[c] - a[c]) * factor)
             });
-            let worth = moved.pixels().iter().any(|m| blurs(*m));
+            let worth = moved.pixels().iter().any(|m| m[0] * m[0] + m[1] * m[1] > BLURRING);
             worth.then_some(moved)
         });
         let jacobian = Image::from_fn(cw + 1, ch + 1, |i, j| {
@@ -139,14 +194,14 @@ impl Warp {
         wanted.map(cell).reduce(|a, b| a.union(&b)).unwrap_or(Rect::new(0, 0, 0, 0))
     }
 
-    /// Calls `visit` for every pixel of row `y`, columns `x0..x1`, that may touch the wanted part, from left to right.
+    /// Calls `visit` for all pixels of row `y`, columns `x0..x1`, that may touch the wanted part, from left to right.
     #[inline(always)]
     pub(super) fn walk(
         &self,
         y: usize,
         (x0, x1): (usize, usize),
         lines: &mut Lines,
-        mut visit: impl FnMut(Spot),
+        mut visit: impl FnMut(Run),
     ) {
         let gy = y as f64 / self.step[1];
         let row = (gy as usize).min(self.cells.height() - 1);
@@ -169,40 +224,42 @@ impl Warp {
         for (i, cell) in cells.iter().enumerate().filter(|(_, c)| **c != Cell::Off) {
             let edge = |i: usize| (i as f64 * self.step[0]).ceil() as usize;
             let last = i + 1 == cells.len();
-            let (from, to) = (edge(i).max(x0), if last { x1 } else { edge(i + 1).min(x1) });
-            if from >= to {
-                continue;
-            }
             // From the cell's own first column, so that every division of a row gives the same positions.
             let first = edge(i);
+            let to = if last { x1 } else { edge(i + 1).min(x1) };
+            if first.max(x0) >= to {
+                continue;
+            }
             let start = (first as f64 / self.step[0] - i as f64) as f32;
             let position = Cubic::new(&lines.position[i..i + 4]);
             let motion = self.motion.as_ref().map(|_| Cubic::new(&lines.motion[i..i + 4]));
-            let t = |x: usize| start + (x - first) as f32 * inverse;
-            if *cell == Cell::Sharp && motion.is_none() {
-                // By far the most frequent case, with nothing left to decide per pixel.
-                for x in from..to {
-                    visit(Spot { x, at: position.at(t(x)), motion: None, jacobian: None });
+            for x in (first..to).step_by(LANES) {
+                let lanes = x0.saturating_sub(x)..(to - x).min(LANES);
+                if lanes.is_empty() {
+                    continue;
                 }
-                continue;
-            }
-            for x in from..to {
-                let t = t(x);
+                let t = ramp(start + (x - first) as f32 * inverse, inverse);
+                let motion = motion.as_ref().and_then(|m| blurring(m.at(t)));
                 let jacobian = (*cell == Cell::Reduced).then(|| {
                     let (a, b) = (lines.jacobian[i], lines.jacobian[i + 1]);
-                    std::array::from_fn(|c| a[c] + t * (b[c] - a[c]))
+                    let t = t.as_array()[0];
+                    let slope: Jacobian = std::array::from_fn(|c| b[c] - a[c]);
+                    [std::array::from_fn(|c| a[c] + t * slope[c]), slope.map(|s| s * inverse)]
                 });
-                let motion = motion.as_ref().map(|m| m.at(t)).filter(|m| blurs(*m));
-                visit(Spot { x, at: position.at(t), motion, jacobian });
+                visit(Run { x, lanes, at: position.at(t), motion, jacobian });
             }
         }
     }
 }
 
-/// Whether a movement over the open shutter is long enough to be seen: half an atlas pixel.
+/// Square of the movement over the open shutter that is long enough to be seen: half an atlas pixel.
+const BLURRING: f32 = 0.25;
+
+/// Movements with those left out that are too short; `None` when that is all.
 #[inline(always)]
-fn blurs(m: Vec2) -> bool {
-    m[0] * m[0] + m[1] * m[1] > 0.25
+fn blurring(m: [f32x16; 2]) -> Option<[f32x16; 2]> {
+    let long = (m[0] * m[0] + m[1] * m[1]).simd_gt(f32x16::splat(BLURRING));
+    if long.any() { Some([m[0] & long, m[1] & long]) } else { None }
 }
 
 /// What cell (i, j) asks for, and how far its samples reach.
@@ -252,21 +309,32 @@ fn combine(nodes: &Image<Vec2>, row: usize, t: f32, line: &mut Vec<Vec2>) {
     }
 }
 
-/// Coefficients of the Catmull–Rom polynomial between the middle two of four nodes.
-struct Cubic([Vec2; 4]);
+/// Coefficients of the Catmull–Rom polynomial between the middle two of four nodes, for x and y.
+struct Cubic([[f32; 4]; 2]);
 
 impl Cubic {
     #[inline(always)]
     fn new(p: &[Vec2]) -> Self {
-        let mix =
-            |w: [f32; 4]| [0, 1].map(|c| w[0] * p[0][c] + w[1] * p[1][c] + w[2] * p[2][c] + w[3] * p[3][c]);
-        Self([p[1], mix([-0.5, 0.0, 0.5, 0.0]), mix([1.0, -2.5, 2.0, -0.5]), mix([-0.5, 1.5, -1.5, 0.5])])
+        let mut of = [[0.0; 4]; 2];
+        for (c, of) in of.iter_mut().enumerate() {
+            let mix = |w: [f32; 4]| w[0] * p[0][c] + w[1] * p[1][c] + w[2] * p[2][c] + w[3] * p[3][c];
+            *of = [
+                p[1][c],
+                mix([-0.5, 0.0, 0.5, 0.0]),
+                mix([1.0, -2.5, 2.0, -0.5]),
+                mix([-0.5, 1.5, -1.5, 0.5]),
+            ];
+        }
+        Self(of)
     }
 
     #[inline(always)]
-    fn at(&self, t: f32) -> Vec2 {
-        let [a, b, c, d] = &self.0;
-        let at = |i: usize| a[i] + t * (b[i] + t * (c[i] + t * d[i]));
-        [at(0), at(1)]
+    fn at(&self, t: f32x16) -> [f32x16; 2] {
+        let mut at = [f32x16::ZERO; 2];
+        for (at, &[a, b, c, d]) in at.iter_mut().zip(&self.0) {
+            let n = f32x16::splat;
+            *at = n(a) + t * (n(b) + t * (n(c) + t * n(d)));
+        }
+        at
     }
 }
