@@ -230,7 +230,11 @@ fn differs(a: f32, b: f32, depth: Depth, encoding: Encoding) -> bool {
         (shown(a) - shown(b)).abs() > 1.01
     };
     // A float's code value is the distance to its neighbour: a share of the value, or the least step around zero.
-    let floats = |share: f32, least: f32| (a - b).abs() > (a.abs().max(b.abs()) * share).max(least);
+    // Floats may have come by way of a 16-bit file; within 0…1, what such a file cannot hold apart is no paint.
+    let beyond = [a, b].iter().any(|v| !(0.0..=1.0).contains(&encoding.to_display(*v)));
+    let floats = |share: f32, least: f32| {
+        (a - b).abs() > (a.abs().max(b.abs()) * share).max(least) && (beyond || codes(a, b, 65535.0))
+    };
     match depth {
         Depth::U8 => codes(a, b, 255.0),
         Depth::U16 => codes(a, b, 65535.0),

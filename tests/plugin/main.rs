@@ -7,6 +7,7 @@
 )]
 #![cfg(feature = "host")]
 
+mod inputs;
 mod job;
 mod overlay;
 mod pictures;
