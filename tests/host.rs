@@ -6,7 +6,8 @@
 use rna::frame::{Image, Rgba};
 use rna::host::*;
 use serde_json::json;
-use std::path::PathBuf;
+use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
+use std::path::{Path, PathBuf};
 use std::process::Command as Process;
 use std::sync::{Arc, OnceLock};
 
@@ -14,7 +15,17 @@ use std::sync::{Arc, OnceLock};
 fn fixture() -> Bundle {
     static FILE: OnceLock<PathBuf> = OnceLock::new();
     let file = FILE.get_or_init(|| {
-        let build = ["build", "--quiet", "--example", "fixture_plugin", "--message-format", "json"];
+        // A run of all tests has built it already, beside this program.
+        let program = std::env::current_exe().unwrap();
+        let profile = program.parent().and_then(Path::parent).unwrap();
+        let name = format!("{DLL_PREFIX}fixture_plugin{DLL_SUFFIX}");
+        let built = profile.join("examples").join(name);
+        if built.is_file() {
+            return built;
+        }
+        let mut build = vec!["build", "--quiet", "--example", "fixture_plugin", "--message-format", "json"];
+        // The same profile, so that nothing else has to be built for it.
+        build.extend(profile.ends_with("release").then_some("--release"));
         let folder = env!("CARGO_MANIFEST_DIR");
         let out = Process::new(env!("CARGO")).args(build).current_dir(folder).output().unwrap();
         assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
