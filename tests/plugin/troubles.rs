@@ -195,8 +195,9 @@ fn worker_in(folder: &std::path::Path) -> Option<u32> {
 
 #[cfg(target_os = "linux")]
 fn kill(pid: u32) {
-    // A process that is gone already needs no killing.
-    let _ = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status();
+    // By the shell, which every machine has; a process that is gone already needs no killing.
+    let line = format!("kill -9 {pid} 2>/dev/null");
+    let _ = std::process::Command::new("sh").args(["-c", &line]).status();
 }
 
 /// The worker is killed at twenty moments; every time there is a message, and the next press goes on to the end.
