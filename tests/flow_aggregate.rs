@@ -49,7 +49,7 @@ impl Appearance for Alike {
     }
     fn thresholds(&self) -> Thresholds {
         let least = if self.0 { 0.5 } else { 2.0 };
-        Thresholds { neighbour: least, direct: least }
+        Thresholds { neighbour: least, direct: least, landing: -1.0 }
     }
 }
 
@@ -214,14 +214,27 @@ fn stops_when_told_and_reads_each_frame_once() {
 
 const SIZE: (usize, usize) = (160, 120);
 
-/// Fine and coarse texture, different for every `seed`; levels.
-fn texture(seed: f32, x: f32, y: f32) -> f32 {
-    let wave = |a: f32, b: f32, c: f32| (a * x + b * y + c * seed).sin();
-    128.0
-        + 28.0 * wave(0.31, 0.17, 1.0)
-        + 24.0 * wave(-0.13, 0.37, 2.3)
-        + 18.0 * wave(0.71, -0.53, 0.7)
-        + 14.0 * wave(0.055, 0.041, 1.9)
+/// A band-limited random texture in levels that can be read anywhere: sixty plane waves of 6 to 30 pixels.
+struct Texture(Vec<[f32; 4]>);
+
+impl Texture {
+    fn new(mut seed: u32) -> Self {
+        let mut random = move || {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (seed >> 8) as f32 / (1u32 << 24) as f32
+        };
+        let tau = std::f32::consts::TAU;
+        let waves = (0..60).map(|_| {
+            let (angle, length) = (tau * random(), 6.0 * 5f32.powf(random()));
+            [tau / length * angle.cos(), tau / length * angle.sin(), tau * random(), 3.0 + 4.0 * random()]
+        });
+        Self(waves.collect())
+    }
+
+    fn at(&self, x: f32, y: f32) -> f32 {
+        128.0
+            + self.0.iter().map(|&[kx, ky, phase, size]| size * (kx * x + ky * y + phase).sin()).sum::<f32>()
+    }
 }
 
 /// Whether the occluder, a block that crosses against the surface's motion, covers a pixel of frame `t`.
@@ -230,17 +243,17 @@ fn hidden(t: usize, x: f32, y: f32) -> bool {
     (left..left + 32.0).contains(&x) && (38.0..86.0).contains(&y)
 }
 
-/// A textured surface that drifts by [`STEP`] a frame, and something else before it.
+/// A textured surface that drifts by [`STEP`] a frame, and something bluish before it.
 fn crossed(t: usize) -> Result<Image<Rgba>> {
-    let s = t as f32;
+    let (surface, block, s) = (Texture::new(1), Texture::new(2), t as f32);
     Ok(Image::from_fn(SIZE.0, SIZE.1, |x, y| {
         let (x, y) = (x as f32, y as f32);
-        let surface = |k: f32| texture(k, x - s * STEP[0], y - s * STEP[1]);
-        let block = |k: f32| texture(k, x + 7.0 * s, y);
         if hidden(t, x, y) {
-            [0.4 * block(7.0), 0.5 * block(7.5), 0.9 * block(8.0), 0.0]
+            let v = block.at(x + 7.0 * s, y);
+            [0.4 * v, 0.5 * v, 0.9 * v, 0.0]
         } else {
-            [surface(1.0), surface(1.2), 0.8 * surface(1.5), 0.0]
+            let v = surface.at(x - s * STEP[0], y - s * STEP[1]);
+            [v, v, 0.8 * v, 0.0]
         }
     }))
 }
@@ -270,18 +283,17 @@ fn an_occluder_has_no_correspondence() {
     let aggregator = Aggregator { flow: &flow, appearance: &appearance, settings, check: &always };
     let clip = Sequence { frames: 12, reference: 0, levels: &crossed };
     for (t, pairs) in &collect(&aggregator, &clip)[1..] {
-        // A block is not followed to where it stood on the reference: that is a correspondence too, of the block.
-        let onto_surface = |x: f32, y: f32| hidden(*t, x, y);
-        let wrong = (0..SIZE.0 * SIZE.1)
-            .map(|i| (i % SIZE.0, i / SIZE.0))
-            .filter(|&(x, y)| onto_surface(x as f32, y as f32))
-            .filter(|&(x, y)| pairs.position(x, y).is_some_and(|q| !hidden(0, q[0], q[1])))
-            .count() as f32
-            / (32.0 * 48.0);
-        let (seen, right) = shares(*t, pairs, |x, y| !hidden(*t, x, y) && !hidden(0, x - 20.0, y));
+        // The block led to where it stood on the reference is a correspondence too, of the block.
+        let block = (0..SIZE.0 * SIZE.1).map(|i| (i % SIZE.0, i / SIZE.0));
+        let block: Vec<_> = block.filter(|&(x, y)| hidden(*t, x as f32, y as f32)).collect();
+        let astray = |p: &&(usize, usize)| pairs.position(p.0, p.1).is_some_and(|q| !hidden(0, q[0], q[1]));
+        let wrong = block.iter().filter(astray).count() as f32 / block.len() as f32;
+        let s = *t as f32;
+        let shown = |x: f32, y: f32| !hidden(*t, x, y) && !hidden(0, x - s * STEP[0], y - s * STEP[1]);
+        let (seen, right) = shares(*t, pairs, shown);
         println!("frame {t}: surface {seen:.3} known, {right:.3} right; block led onto surface {wrong:.3}");
         assert!(wrong < 0.05, "frame {t}: {wrong} of the occluder is led onto the surface");
-        assert!(seen > 0.6 && right > 0.95, "frame {t}: {seen} known, {right} of them right");
+        assert!(seen > 0.55 && right > 0.9, "frame {t}: {seen} known, {right} of them right");
     }
 }
 

@@ -21,6 +21,12 @@ pub struct Thresholds {
     pub neighbour: f32,
     /// Of the direct flow from afar to the reference frame (the authors' code: 0.6), which is the likeliest to err.
     pub direct: f32,
+    /// Of a pixel and the point of the reference frame that a candidate leads it to in the end. Below any similarity
+    /// (−1) this test, which the paper does not have, is left out.
+    ///
+    /// Pixels beside an occluder are measured to move with it. From one frame to the next that hardly shows, so they
+    /// would ride along with it for as long as it passes; here their end no longer looks like their start.
+    pub landing: f32,
 }
 
 /// Where the cells of a feature grid lie on the frame, in frame pixels.

@@ -1,5 +1,7 @@
 //! One candidate: a measured flow, which of its vectors are believed, and where they lead to on the reference frame.
 
+use rayon::prelude::*;
+
 use super::appearance::{Features, cosine};
 use crate::error::{Error, Result};
 use crate::flow::consistency;
@@ -41,21 +43,9 @@ impl Measured<'_> {
             )));
         }
         let error = consistency(self.forward, self.backward)?;
-        let (w, h) = self.forward.size();
-        Ok(Image::from_rows(w, h, NONE, |y, row| {
-            let (mut a, mut b) = (vec![0.0; a], vec![0.0; b]);
-            for (x, out) in row.iter_mut().enumerate() {
-                // Features are read only where they still decide: that is the costly half.
-                if error[(x, y)] <= limits.cycle {
-                    let (p, v) = ([x as f32, y as f32], self.forward[(x, y)]);
-                    self.from.at(p, &mut a);
-                    self.to.at([p[0] + v[0], p[1] + v[1]], &mut b);
-                    if cosine(&a, &b) >= limits.similarity {
-                        *out = v;
-                    }
-                }
-            }
-        }))
+        let mut kept = self.forward.zip(&error, |v, e| if e <= limits.cycle { v } else { NONE });
+        keep_alike(&mut kept, self.from, self.to, limits.similarity);
+        Ok(kept)
     }
 
     /// The same flow seen from the other frame.
@@ -74,6 +64,23 @@ pub(super) fn composed(first: &Image<Vec2>, then: &Image<Vec2>) -> Image<Vec2> {
             }
         }
     })
+}
+
+/// Makes those vectors [`NONE`] whose ends look less alike than `least`; `from` and `to` have vectors of one length.
+pub(super) fn keep_alike(field: &mut Image<Vec2>, from: &Features, to: &Features, least: f32) {
+    let w = field.width().max(1);
+    field.pixels_mut().par_chunks_mut(w).enumerate().for_each(|(y, row)| {
+        let (mut a, mut b) = (vec![0.0; from.dims()], vec![0.0; to.dims()]);
+        for (x, v) in row.iter_mut().enumerate().filter(|(_, v)| known(**v)) {
+            let p = [x as f32, y as f32];
+            from.at(p, &mut a);
+            to.at([p[0] + v[0], p[1] + v[1]], &mut b);
+            // Written so that what is not a number is rejected.
+            if !(cosine(&a, &b) >= least) {
+                *v = NONE;
+            }
+        }
+    });
 }
 
 /// Bilinear sample, none if a neighbour that has weight is unknown. A neighbour without weight does not count: a
@@ -110,7 +117,7 @@ pub(super) fn mean((w, h): (usize, usize), candidates: &[Image<Vec2>]) -> Image<
                 n += 1.0;
             }
             if n > 0.0 {
-                *out = [sum[0] / n, sum[1] / n];
+                *out = sum.map(|s| s / n);
             }
         }
     })

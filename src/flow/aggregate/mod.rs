@@ -24,7 +24,7 @@ use rayon::prelude::*;
 use super::OpticalFlow;
 use crate::error::{Error, Result};
 use crate::frame::{Image, Rgba, Vec2, bilinear_or, luminance};
-use candidate::{Limits, Measured, composed, known, mean};
+use candidate::{Limits, Measured, composed, keep_alike, known, mean};
 
 /// How candidates are chosen and rejected. What looks alike is said by [`Appearance::thresholds`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -180,7 +180,7 @@ impl Aggregator<'_> {
             if self.settings.direct && !asked.iter().any(|f| f.index == reference.index) {
                 asked.push(&**reference);
             }
-            let (to_reference, adjacent) = self.aggregated(&grey, &features, &asked)?;
+            let (to_reference, adjacent) = self.aggregated(&grey, &features, &asked, reference)?;
             near.push_front(Arc::new(Reached { index, grey, features, to_reference: to_reference.clone() }));
             near.truncate(self.settings.neighbours);
             sink(index, Pairs { to_reference, adjacent })?;
@@ -194,6 +194,7 @@ impl Aggregator<'_> {
         grey: &Image<f32>,
         features: &Features,
         asked: &[&Reached],
+        reference: &Reached,
     ) -> Result<(Image<Vec2>, Option<Adjacent>)> {
         let found: Result<Vec<Candidate>> = asked
             .par_iter()
@@ -202,7 +203,10 @@ impl Aggregator<'_> {
                 (self.check)()?;
                 // Only the reference is asked beyond the neighbours.
                 let afar = i >= self.settings.neighbours;
-                self.candidate(grey, features, other, i == 0, afar)
+                let mut candidate = self.candidate(grey, features, other, i == 0, afar)?;
+                let landing = self.appearance.thresholds().landing;
+                keep_alike(&mut candidate.to_reference, features, &reference.features, landing);
+                Ok(candidate)
             })
             .collect();
         let mut adjacent = None;
@@ -283,7 +287,7 @@ impl Aggregator<'_> {
             return Err(Error::setting("neighbours", "must be at least 1"));
         }
         if !(s.cycle >= 0.0 && s.adjacent_cycle >= 0.0) {
-            return Err(Error::setting("cycle", "both limits must be 0 pixels or more"));
+            return Err(Error::setting("cycle", "this and adjacent_cycle must be 0 pixels or more"));
         }
         if clip.reference >= clip.frames {
             return Err(Error::setting(
