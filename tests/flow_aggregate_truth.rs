@@ -232,39 +232,51 @@ fn overlap(truth: &Truth, t: usize, pairs: &Pairs) -> [f32; 2] {
     both.pixels().iter().fold([0.0; 2], |s, p| [s[0] + p[0], s[1] + p[1]])
 }
 
+/// Aggregated correspondences of a clip, and how much of its surface the initial masks get right.
+fn print_aggregated(truth: &Truth, settings: Aggregation) {
+    let (mut tally, mut both) = (Tally::default(), [0.0f32; 2]);
+    let mut sink = |t: usize, pairs: Pairs| {
+        if t != truth.reference {
+            tally.add(truth, t, |x, y| pairs.position(x, y));
+            let [i, u] = overlap(truth, t, &pairs);
+            both = [both[0] + i, both[1] + u];
+        }
+        Ok(())
+    };
+    let levels = |t: usize| Ok(truth.frames[t].clone());
+    let clip = Sequence { frames: truth.frames.len(), reference: truth.reference, levels: &levels };
+    let (flow, appearance) = (Dis::default(), Surroundings::default());
+    let aggregator = Aggregator { flow: &flow, appearance: &appearance, settings, check: &|| Ok(()) };
+    aggregator.run(&clip, &mut sink).unwrap();
+    tally.print(&format!("aggregated, {} px cycle", settings.cycle));
+    println!("    initial masks overlap the truth by {:.3}", both[0] / both[1]);
+}
+
+/// Flow measured straight to the reference, with and without a check of its round trip.
+fn print_direct(truth: &Truth) {
+    let (mut plain, mut checked) = (Tally::default(), Tally::default());
+    let grey: Vec<Image<f32>> = truth.frames.iter().map(luminance).collect();
+    let (flow, to) = (Dis::default(), &grey[truth.reference]);
+    for (t, from) in grey.iter().enumerate().filter(|(t, _)| *t != truth.reference) {
+        let there = flow.flow(from, to).unwrap();
+        let error = consistency(&there, &flow.flow(to, from).unwrap()).unwrap();
+        let on = |x: usize, y: usize| [x as f32 + there[(x, y)][0], y as f32 + there[(x, y)][1]];
+        plain.add(truth, t, |x, y| Some(on(x, y)));
+        checked.add(truth, t, |x, y| (error[(x, y)] <= 5.0).then(|| on(x, y)));
+    }
+    checked.print("direct, 5 px cycle");
+    plain.print("direct");
+}
+
 #[test]
 #[ignore = "a measurement of some minutes"]
 fn aggregated_against_direct() {
     for name in CLIPS {
         let Some(truth) = Truth::open(name) else { return };
-        let (flow, appearance) = (Dis::default(), Surroundings::default());
-        let grey: Vec<Image<f32>> = truth.frames.iter().map(luminance).collect();
-        let levels = |t: usize| Ok(truth.frames[t].clone());
-        let [mut aggregated, mut plain, mut checked] = [(); 3].map(|()| Tally::default());
-        let (mut both, start) = ([0.0f32; 2], std::time::Instant::now());
-        let mut seconds = 0.0;
-        let mut sink = |t: usize, pairs: Pairs| {
-            seconds += start.elapsed().as_secs_f32() - seconds;
-            if t != truth.reference {
-                aggregated.add(&truth, t, |x, y| pairs.position(x, y));
-                let there = flow.flow(&grey[t], &grey[truth.reference])?;
-                let error = consistency(&there, &flow.flow(&grey[truth.reference], &grey[t])?)?;
-                let to = |x, y| there[(x, y)];
-                let on = |x: usize, y: usize| [x as f32 + to(x, y)[0], y as f32 + to(x, y)[1]];
-                plain.add(&truth, t, |x, y| Some(on(x, y)));
-                checked.add(&truth, t, |x, y| (error[(x, y)] <= 5.0).then(|| on(x, y)));
-                let [i, u] = overlap(&truth, t, &pairs);
-                both = [both[0] + i, both[1] + u];
-            }
-            Ok(())
-        };
-        let settings = Aggregation::default();
-        let aggregator = Aggregator { flow: &flow, appearance: &appearance, settings, check: &|| Ok(()) };
-        let clip = Sequence { frames: truth.frames.len(), reference: truth.reference, levels: &levels };
-        aggregator.run(&clip, &mut sink).unwrap();
-        println!("{name}: {seconds:.0} s; initial masks overlap the truth by {:.3}", both[0] / both[1]);
-        aggregated.print("aggregated");
-        checked.print("direct, 5 px cycle");
-        plain.print("direct");
+        println!("{name}");
+        for cycle in [5.0, 2.0] {
+            print_aggregated(&truth, Aggregation { cycle, ..Aggregation::default() });
+        }
+        print_direct(&truth);
     }
 }

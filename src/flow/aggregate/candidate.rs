@@ -75,8 +75,9 @@ pub(super) fn keep_alike(field: &mut Image<Vec2>, from: &Features, to: &Features
             let p = [x as f32, y as f32];
             from.at(p, &mut a);
             to.at([p[0] + v[0], p[1] + v[1]], &mut b);
-            // Written so that what is not a number is rejected.
-            if !(cosine(&a, &b) >= least) {
+            // What is not a number is not alike.
+            let alike = cosine(&a, &b) >= least;
+            if !alike {
                 *v = NONE;
             }
         }

@@ -7,6 +7,14 @@
 //! F(t→r), and a pixel without survivors has no correspondence. That is section S1 of the supplement of *RNA*, whose
 //! authors tell looks by features of a vision transformer; see [`Appearance`].
 //!
+//! One test more than the paper's: a candidate must look alike at its end on the reference frame too
+//! ([`Thresholds::landing`]).
+//!
+//! The built-in looks were chosen on clips whose answer is known, by the vectors they keep after the round trip, in %
+//! of the right ones (to 2 px) and of the wrong: near frames, threshold 0.80: 99 and 92; 0.90: 97 and 83; 0.95: 93 and
+//! 72; direct, 0.85: 96 and 82; 0.95: 70 and 52. Strict ones pay in holes that spread from frame to frame. The table:
+//! `cargo test --release --test flow_aggregate_truth -- --ignored --nocapture`
+//!
 //! This teaches a fit where things are; it does not place paint. For that, `track` solves for a smooth map.
 
 mod appearance;
@@ -34,7 +42,8 @@ pub struct Aggregation {
     pub neighbours: usize,
     /// Whether a frame farther from the reference than `neighbours` also asks the reference directly (paper: yes).
     pub direct: bool,
-    /// Largest forward-backward error of a candidate's vector, in pixels (paper: 5).
+    /// Largest forward-backward error of a candidate's vector, in pixels (paper: 5). With [`Dis`](super::Dis), 2 gives
+    /// fewer outliers: where an occluder crosses, the 95th percentile of the error fell from 11 to 7 px.
     pub cycle: f32,
     /// Largest forward-backward error of the adjacent flows in [`Pairs::adjacent`], in pixels (the authors' code: 1).
     pub adjacent_cycle: f32,

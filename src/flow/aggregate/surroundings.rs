@@ -41,7 +41,7 @@ pub struct Surroundings {
 impl Default for Surroundings {
     /// The thresholds measured; see the [module's page](super).
     fn default() -> Self {
-        Self { thresholds: Thresholds { neighbour: 0.9, direct: 0.9, landing: 0.85 } }
+        Self { thresholds: Thresholds { neighbour: 0.8, direct: 0.85, landing: 0.85 } }
     }
 }
 
