@@ -7,7 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rna::flow::aggregate::{Aggregation, Aggregator, Appearance, Pairs, Sequence, Surroundings, region_mask};
 use rna::flow::{Dis, OpticalFlow, consistency};
@@ -79,7 +79,7 @@ fn apart(a: Vec2, b: Vec2) -> f32 {
     (a[0] - b[0]).hypot(a[1] - b[1])
 }
 
-fn offsets(path: &PathBuf, w: usize, h: usize) -> Vec<Image<Vec2>> {
+fn offsets(path: &Path, w: usize, h: usize) -> Vec<Image<Vec2>> {
     let raw = member(path, "uv.npy");
     let number = |b: &[u8]| f32::from_le_bytes(b.try_into().unwrap());
     let values: Vec<Vec2> = raw.chunks_exact(8).map(|b| [number(&b[..4]), number(&b[4..])]).collect();
