@@ -2,8 +2,9 @@
 //!
 //! Tracking predicts where a surface went and then measures what is left; both need dense, sub-pixel displacement
 //! that costs milliseconds rather than a neural network. [`Dis`] is that engine, and [`consistency()`] tells its
-//! callers which of its vectors to believe.
+//! callers which of its vectors to believe. [`aggregate`] leads every frame of a clip to its reference frame with them.
 
+pub mod aggregate;
 mod consistency;
 mod dis;
 

@@ -1,5 +1,12 @@
 //! Transfer curves between the host's values and the display-encoded values analysis works on.
 
+use super::{Image, Rgba};
+
+/// Rec. 601 luma of display-encoded values, in their own unit; alpha is not looked at.
+pub fn luminance(image: &Image<Rgba>) -> Image<f32> {
+    image.map(|p| 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2])
+}
+
 /// How a clip's colour values relate to what a display shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -11,7 +11,7 @@ mod image;
 pub mod io;
 mod sample;
 
-pub use color::Encoding;
+pub use color::{Encoding, luminance};
 pub use coord::{Rect, Scale, working_size};
 pub use filter::{box_blur, dilate, distance, gaussian, scharr};
 pub use image::{Image, Pixel, Rgba, Vec2};

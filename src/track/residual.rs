@@ -6,11 +6,11 @@
 use super::align::Template;
 use super::appearance::unwarp;
 use super::canvas::{Canvas, Map};
-use super::sequential::{luminance, on_picture};
+use super::sequential::on_picture;
 use super::spline::Quadric;
 use crate::error::Result;
 use crate::flow::OpticalFlow;
-use crate::frame::{Image, Rgba, Vec2, bilinear};
+use crate::frame::{Image, Rgba, Vec2, bilinear, luminance};
 
 /// Largest forward-backward error in canvas pixels of flow that is believed.
 const CYCLE: f32 = 1.5;

@@ -10,7 +10,7 @@ use super::residual::follow_flow;
 use crate::clip::Footage;
 use crate::error::Result;
 use crate::flow::OpticalFlow;
-use crate::frame::{Image, Rgba, Vec2, bilinear, box_blur, cubic};
+use crate::frame::{Image, Rgba, Vec2, bilinear, box_blur, cubic, luminance};
 use crate::progress::Progress;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -275,11 +275,6 @@ fn bridge(canvas: &Canvas, found: Vec<Option<Tracked>>) -> Vec<Tracked> {
         })
     };
     (0..found.len()).map(fill).collect()
-}
-
-/// Rec. 601 luma of display-encoded values.
-pub(crate) fn luminance(image: &Image<Rgba>) -> Image<f32> {
-    image.map(|p| 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2])
 }
 
 /// A picture with each channel multiplied.
