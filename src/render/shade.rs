@@ -55,7 +55,8 @@ impl Job<'_> {
         let light = Light::new(self.light, self.atlas.full.size());
         let mut line = std::mem::take(&mut lines.matte);
         let visible = Visible::new(self.matte, self.scale, (y, x0..x0 + out.len()), &mut line);
-        let blend = Blend { kernel, paint, atlas: self.atlas };
+        let rows = [paint, self.atlas].map(|p| Rows::new(p.full));
+        let blend = Blend { kernel, paint, atlas: self.atlas, rows };
         self.warp.walk(
             y,
             (x0, x0 + out.len()),
@@ -163,6 +164,8 @@ struct Blend<'a, K> {
     kernel: K,
     paint: Picture<'a>,
     atlas: Picture<'a>,
+    /// Of the paint and of the atlas; made once a row.
+    rows: [Rows<'a>; 2],
 }
 
 /// How far the surface shows at each pixel of a run, and its light.
@@ -190,16 +193,16 @@ impl<K: Kernel> Blend<'_, K> {
     /// Where one sample is enough at each of `N` moments.
     #[inline(always)]
     fn sharp<const N: usize>(&self, run: &Run, shown: Shown, out: &mut [Rgba], taps: [Taps; N]) {
-        let [paint, atlas] = [self.paint, self.atlas].map(|p| Rows::new(p.full));
+        let [paint, atlas] = &self.rows;
         pixels(
             run,
             shown,
             out,
             #[inline(always)]
-            |lane| mean(self.kernel, &taps, lane, &paint, (0, run.inside)),
+            |lane| mean(self.kernel, &taps, lane, paint, (0, run.inside)),
             // The atlas is not padded as paint is.
             #[inline(always)]
-            |lane| mean(self.kernel, &taps, lane, &atlas, (PAD as i32, run.inside)),
+            |lane| mean(self.kernel, &taps, lane, atlas, (PAD as i32, run.inside)),
         );
     }
 
