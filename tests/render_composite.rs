@@ -226,6 +226,29 @@ fn rows_make_up_the_frame_in_any_division() {
 }
 
 #[test]
+fn a_reduced_atlas_is_the_same_in_any_division() {
+    // Reduced in part of the frame, by more and more, and moving.
+    let far = |t: usize| [[1.1, 0.1, -20.0 + 2.0 * t as f64], [0.0, 1.2, -10.0], [0.004, 0.001, 0.6]];
+    for shutter in [0.0, 0.5] {
+        let scene = Scene { map: far, shutter, ..Scene::default() }.build();
+        let input = footage(scene.header.size);
+        let [w, h] = scene.header.size;
+        let edit = Some(Arc::new(painted(&scene).0));
+        let renderer = Renderer::new(Arc::new(scene.clone()), edit, settings(View::Result)).unwrap();
+        let whole = renderer.frame(1, &input, input.bounds()).unwrap();
+        assert!(whole.pixels().iter().zip(input.pixels()).filter(|(a, b)| a != b).count() > 500);
+        let (frame, mut scratch) = (renderer.prepare(1).unwrap(), Scratch::default());
+        for step in [1, 5, 17, 64] {
+            let mut out = input.clone();
+            for (y, x) in (0..h).flat_map(|y| (0..w).step_by(step).map(move |x| (y, x))) {
+                frame.row(y, x, &mut out.row_mut(y)[x..(x + step).min(w)], &mut scratch);
+            }
+            assert_eq!(out, whole, "parts of {step}");
+        }
+    }
+}
+
+#[test]
 fn frames_that_stay_are_known() {
     let away = |t: usize| [[1.0, 0.0, 1000.0 * (t as f64 - 1.0)], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
     let scene = Scene { map: away, ..Scene::default() }.build();

@@ -1,5 +1,6 @@
 //! One frame, ready to be drawn into a host's own buffers.
 
+use super::kernel::{Kernel, Plain};
 use super::renderer::Renderer;
 use super::sample::Picture;
 use super::shade::{Job, background, replaces};
@@ -42,21 +43,34 @@ pub(super) struct PreparedSurface {
 
 /// A row's work, compiled once more for processors with wide vectors. (A closure would not do: its call is not
 /// certain to be inlined into the code made for them.)
-struct Row<'a> {
+struct Row<'a, K> {
+    kernel: K,
     job: &'a Job<'a>,
-    y: usize,
-    x0: usize,
+    /// Row, and the first column.
+    at: (usize, usize),
     source: &'a [Rgba],
     out: &'a mut [Rgba],
     lines: &'a mut Lines,
 }
 
-impl pulp::NullaryFnOnce for Row<'_> {
+impl<K: Kernel> pulp::NullaryFnOnce for Row<'_, K> {
     type Output = ();
 
     #[inline(always)]
     fn call(self) {
-        self.job.row(self.y, self.x0, self.source, self.out, self.lines);
+        self.job.row(self.kernel, self.at, self.source, self.out, self.lines);
+    }
+}
+
+impl Row<'_, Plain> {
+    /// Draws with the widest vectors the processor has.
+    fn draw(self) {
+        #[cfg(target_arch = "x86_64")]
+        if let pulp::Arch::V3(kernel) = pulp::Arch::new() {
+            let Row { job, at, source, out, lines, .. } = self;
+            return pulp::Simd::vectorize(kernel, Row { kernel, job, at, source, out, lines });
+        }
+        pulp::NullaryFnOnce::call(self);
     }
 }
 
@@ -91,10 +105,9 @@ impl Frame<'_> {
         if replaces(view) {
             out.iter_mut().for_each(|p| *p = background(view, *p));
         }
-        let arch = pulp::Arch::new();
         for surface in &self.prepared.surfaces {
             let job = &self.job(surface);
-            arch.dispatch(Row { job, y, x0: from, source, out, lines });
+            Row { kernel: Plain, job, at: (y, from), source, out, lines }.draw();
         }
     }
 

@@ -15,10 +15,13 @@
 //!
 //! An occluder's edge is thus kept by M̂, and shadows and highlights by L.
 
+mod along;
 mod edit;
 mod export;
 mod files;
 mod frame;
+mod gather;
+mod kernel;
 mod maps;
 mod matte;
 mod proxy;

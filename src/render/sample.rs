@@ -1,8 +1,8 @@
 //! Reading an atlas picture where a frame pixel falls on it: sharp where the picture is magnified, filtered where it
 //! is reduced.
 
+use super::kernel::{Block, Kernel, Plain};
 use crate::frame::{Image, Pixel, Rgba, Vec2};
-use std::ops::{Add, Mul};
 use std::sync::OnceLock;
 use wide::{f32x4, f32x16};
 
@@ -37,42 +37,84 @@ pub(super) struct Picture<'a> {
 impl Picture<'_> {
     /// Catmull–Rom sample at full size; outside, the edge's pixels go on for ever.
     #[inline(always)]
-    pub(super) fn cubic(&self, p: Vec2) -> Rgba {
-        cubic(self.full, p)
+    pub(super) fn cubic(&self, kernel: impl Kernel, p: Vec2) -> Rgba {
+        Rows::new(self.full).cubic(kernel, p).to_array()
+    }
+
+    /// [`Picture::filtered_by`] where speed is no concern.
+    pub(super) fn filtered(&self, p: Vec2, j: Jacobian) -> Rgba {
+        self.filtered_by(Plain, p, j)
     }
 
     /// Mean over the footprint of a frame pixel.
+    #[inline(always)]
+    pub(super) fn filtered_by(&self, kernel: impl Kernel, p: Vec2, j: Jacobian) -> Rgba {
+        let spread = self.spread(j);
+        let image = Rows::new(spread.image);
+        let mut sum = f32x4::ZERO;
+        for offset in spread.offsets() {
+            sum += image.cubic(kernel, [0, 1].map(|c| p[c] * spread.share + offset[c]));
+        }
+        (sum * f32x4::splat(spread.weight)).to_array()
+    }
+
+    /// The samples that make up the mean over a footprint.
     ///
     /// The level is chosen by the footprint's short side, so that a surface seen at a slant stays sharp across the
     /// slant; along each side up to [`MOST`] cubic samples are spread. Their spread grows from nothing at [`SHARP`],
     /// so that there is no step between the sharp and the filtered part of a picture.
     #[inline(always)]
-    pub(super) fn filtered(&self, p: Vec2, j: Jacobian) -> Rgba {
+    pub(super) fn spread(&self, j: Jacobian) -> Spread<'_> {
         let [rx, ry] = footprint(j);
         if rx.max(ry) <= SHARP {
-            return self.cubic(p);
+            return Spread {
+                image: self.full,
+                share: 1.0,
+                counts: [1; 2],
+                steps: [[0.0; 2]; 2],
+                weight: 1.0,
+            };
         }
         let halved = self.halvings.get_or_init(|| halve(self.full));
         let wanted = whole_log2(rx.min(ry).max(rx.max(ry) / MOST).max(1.0));
         let level = wanted.min(halved.len());
-        let size = (1u32 << level) as f32;
         let image = if level == 0 { self.full } else { &halved[level - 1] };
-        let at = p.map(|v| (v + 0.5) / size - 0.5);
-        let spread = |r: f32| {
+        let share = 1.0 / (1u32 << level) as f32;
+        let side = |r: f32, x: f32, y: f32| {
             let width = if r < 2.0 { (2.0 * (r - SHARP) / (2.0 - SHARP)).max(0.0) } else { r };
-            (width.ceil().clamp(1.0, MOST), width / r.max(1e-6))
+            let count = width.ceil().clamp(1.0, MOST);
+            let step = width / (r.max(1e-6) * count) * share;
+            (count, [x * step, y * step])
         };
-        let ((nx, wx), (ny, wy)) = (spread(rx / size), spread(ry / size));
-        let mut sum = [0.0; 4];
-        for b in 0..ny as usize {
-            let fy = ((b as f32 + 0.5) / ny - 0.5) * wy / size;
-            for a in 0..nx as usize {
-                let fx = ((a as f32 + 0.5) / nx - 0.5) * wx / size;
-                let q = [at[0] + fx * j[0] + fy * j[2], at[1] + fx * j[1] + fy * j[3]];
-                sum = sum.add(cubic(image, q), 1.0 / (nx * ny));
-            }
-        }
-        sum
+        let ((nx, dx), (ny, dy)) = (side(rx * share, j[0], j[1]), side(ry * share, j[2], j[3]));
+        Spread { image, share, counts: [nx as usize, ny as usize], steps: [dx, dy], weight: 1.0 / (nx * ny) }
+    }
+}
+
+/// Where the samples lie that make up the mean over a pixel's footprint.
+pub(super) struct Spread<'a> {
+    /// What is sampled.
+    pub(super) image: &'a Image<Rgba>,
+    /// Its pixels to a full-size pixel.
+    pub(super) share: f32,
+    /// Samples along the frame's x and y, and from one to the next.
+    counts: [usize; 2],
+    steps: [Vec2; 2],
+    /// Of each sample.
+    pub(super) weight: f32,
+}
+
+impl Spread<'_> {
+    /// Per sample, what is to be added to a full-size position times `share`.
+    #[inline(always)]
+    pub(super) fn offsets(&self) -> impl Iterator<Item = Vec2> {
+        let ([nx, ny], [dx, dy]) = (self.counts, self.steps);
+        let centre = 0.5 * self.share - 0.5;
+        let from = |n: usize| -0.5 * (n as f32 - 1.0);
+        let first = [0, 1].map(|c| centre + from(nx) * dx[c] + from(ny) * dy[c]);
+        (0..ny).flat_map(move |b| {
+            (0..nx).map(move |a| [0, 1].map(|c| first[c] + a as f32 * dx[c] + b as f32 * dy[c]))
+        })
     }
 }
 
@@ -100,36 +142,6 @@ pub(super) fn split(v: f32x16) -> ([i32; LANES], f32x16) {
     (whole.to_array(), v - f32x16::from_i32x16(whole))
 }
 
-/// Where on a picture the cubic samples of a run of pixels lie: the same values as [`Picture::cubic`] gives, with all
-/// that does not need the picture worked out side by side.
-pub(super) struct Taps {
-    at: [f32x16; 2],
-    whole: [[i32; LANES]; 2],
-    weights: [[f32x16; 4]; 2],
-}
-
-impl Taps {
-    #[inline(always)]
-    pub(super) fn new(at: [f32x16; 2]) -> Self {
-        let ((x, fx), (y, fy)) = (split(at[0]), split(at[1]));
-        Self { at, whole: [x, y], weights: [weights(fx), weights(fy)] }
-    }
-
-    /// The sample of one lane, `shift` pixels up and left of its position.
-    #[inline(always)]
-    pub(super) fn sample(&self, lane: usize, image: &Image<Rgba>, shift: i32) -> f32x4 {
-        let (x, y) = (self.whole[0][lane].wrapping_sub(shift), self.whole[1][lane].wrapping_sub(shift));
-        let [wx, wy] = &self.weights;
-        match gather(image, (x, y), of_lane(wx, lane), of_lane(wy, lane)) {
-            Some(p) => p,
-            None => {
-                let [x, y] = of_lane(&self.at, lane);
-                cubic_at_edge(image, [x - shift as f32, y - shift as f32]).into()
-            }
-        }
-    }
-}
-
 /// One lane of several numbers.
 #[inline(always)]
 pub(super) fn of_lane<const N: usize>(v: &[f32x16; N], lane: usize) -> [f32; N] {
@@ -140,64 +152,64 @@ pub(super) fn of_lane<const N: usize>(v: &[f32x16; N], lane: usize) -> [f32; N] 
     one
 }
 
-/// Same values as [`crate::frame::cubic`] but for rounding.
-#[inline(always)]
-fn cubic(image: &Image<Rgba>, [x, y]: Vec2) -> Rgba {
-    let whole = f32x4::new([x, y, 0.0, 0.0]).fast_trunc_int().to_array();
-    let [wx, wy] = [weights(x - whole[0] as f32), weights(y - whole[1] as f32)];
-    match gather(image, (whole[0], whole[1]), wx, wy) {
-        Some(p) => p.to_array(),
-        None => cubic_at_edge(image, [x, y]),
+/// A picture as four, each beginning a row below the one before: the rows of a block then lie at one index, which
+/// needs to be checked only once.
+#[derive(Clone, Copy)]
+pub(super) struct Rows<'a> {
+    pub(super) image: &'a Image<Rgba>,
+    rows: [&'a [Rgba]; 4],
+    size: [usize; 2],
+}
+
+impl<'a> Rows<'a> {
+    #[inline(always)]
+    pub(super) fn new(image: &'a Image<Rgba>) -> Self {
+        let (w, h) = image.size();
+        let length = h.saturating_sub(3) * w;
+        let rows = [0, 1, 2, 3].map(|j| image.pixels().get(j * w..j * w + length).unwrap_or(&[]));
+        Self { image, rows, size: [w, h] }
+    }
+
+    /// The 4 × 4 pixels around a position whose whole parts are `x` and `y`; `None` where they are not all in the
+    /// picture. (`inside` leaves out a check against wrong pixels, not one against memory.)
+    #[inline(always)]
+    pub(super) fn block(&self, (x, y): (i32, i32), inside: bool) -> Option<Block<'a>> {
+        // What is negative becomes very large.
+        let (left, top) = (x.wrapping_sub(1) as u32 as usize, y.wrapping_sub(1) as u32 as usize);
+        if !inside && (left + 3 >= self.size[0] || top + 3 >= self.size[1]) {
+            return None;
+        }
+        let first = top * self.size[0] + left;
+        let [a, b, c, d] = self.rows;
+        Some([four(a, first)?, four(b, first)?, four(c, first)?, four(d, first)?])
+    }
+
+    /// Same values as [`crate::frame::cubic`] but for rounding.
+    #[inline(always)]
+    fn cubic(&self, kernel: impl Kernel, [x, y]: Vec2) -> f32x4 {
+        // (The language's own conversion takes care of numbers too large for an integer, in many instructions.)
+        let at = f32x4::new([x, y, 0.0, 0.0]);
+        let whole = at.fast_trunc_int();
+        let past = (at - f32x4::from_i32x4(whole)).to_array();
+        let whole = whole.to_array();
+        match self.block((whole[0], whole[1]), false) {
+            Some(block) => kernel.cubic(block, [past[0], past[1]]),
+            None => cubic_at_edge(self.image, [x, y]).into(),
+        }
     }
 }
 
-/// The 4 × 4 pixels around the one whose position is (`x`, `y`) and a fraction, weighted, four channels at a time;
-/// `None` where they are not all in the picture. (Written with arrays, the compiler takes the pixels apart and puts
-/// them together again.)
+/// Four pixels of a row.
 #[inline(always)]
-fn gather(image: &Image<Rgba>, (x, y): (i32, i32), wx: [f32; 4], wy: [f32; 4]) -> Option<f32x4> {
-    let (w, h) = image.size();
-    // What is negative becomes very large.
-    let (left, top) = (x.wrapping_sub(1) as u32 as usize, y.wrapping_sub(1) as u32 as usize);
-    if left + 3 >= w || top + 3 >= h {
-        return None;
-    }
-    let (r0, rest) = image.pixels()[top * w + left..].split_at_checked(w)?;
-    let (r1, rest) = rest.split_at_checked(w)?;
-    let (r2, r3) = rest.split_at_checked(w)?;
-    let (r0, r1, r2, r3) = (r0.first_chunk()?, r1.first_chunk()?, r2.first_chunk()?, r3.first_chunk()?);
-    let n = f32x4::splat;
-    let x = [n(wx[0]), n(wx[1]), n(wx[2]), n(wx[3])];
-    let [r0, r1, r2, r3] = [line(r0, x), line(r1, x), line(r2, x), line(r3, x)];
-    Some(r0 * n(wy[0]) + r1 * n(wy[1]) + r2 * n(wy[2]) + r3 * n(wy[3]))
-}
-
-/// Four pixels of a row, weighted.
-#[inline(always)]
-fn line([a, b, c, d]: &[Rgba; 4], w: [f32x4; 4]) -> f32x4 {
-    f32x4::new(*a) * w[0] + f32x4::new(*b) * w[1] + f32x4::new(*c) * w[2] + f32x4::new(*d) * w[3]
+fn four(row: &[Rgba], first: usize) -> Option<&[Rgba; 4]> {
+    row.get(first..first + 4)?.first_chunk()
 }
 
 /// Rare, and kept out of line so that the frequent case stays small.
 #[cold]
 #[inline(never)]
-fn cubic_at_edge(image: &Image<Rgba>, p: Vec2) -> Rgba {
+pub(super) fn cubic_at_edge(image: &Image<Rgba>, p: Vec2) -> Rgba {
     crate::frame::cubic(image, p)
-}
-
-/// [`crate::frame::cubic_weights`], of one position or of many.
-#[inline(always)]
-fn weights<T>(t: T) -> [T; 4]
-where
-    T: Copy + From<f32> + Mul<Output = T> + Add<Output = T>,
-{
-    let n = T::from;
-    [
-        ((n(-0.5) * t + n(1.0)) * t + n(-0.5)) * t,
-        (n(1.5) * t + n(-2.5)) * t * t + n(1.0),
-        ((n(-1.5) * t + n(2.0)) * t + n(0.5)) * t,
-        (n(0.5) * t + n(-0.5)) * t * t,
-    ]
 }
 
 /// Halvings down to a few pixels; an odd edge is repeated.
@@ -277,7 +289,7 @@ mod tests {
     fn filtering_begins_without_a_step() {
         let p = Pyramid::of(|x, y| ((x + y) % 2) as f32);
         let (p, at) = (p.picture(), [100.3, 90.1]);
-        let (a, b) = (p.cubic(at), p.filtered(at, [SHARP + 1e-3, 0.0, 0.0, SHARP + 1e-3]));
+        let (a, b) = (p.cubic(Plain, at), p.filtered(at, [SHARP + 1e-3, 0.0, 0.0, SHARP + 1e-3]));
         assert!((a[0] - b[0]).abs() < 0.01);
         assert_eq!(p.filtered(at, [1.0, 0.0, 0.0, 1.0]), a);
     }
@@ -294,7 +306,7 @@ mod tests {
     fn fast_cubic_is_the_frame_modules() {
         let p = Pyramid::of(|x, y| (x * y % 17) as f32);
         for at in [[0.0, 0.0], [1.0, 1.0], [3.3, 2.8], [253.0, 252.9], [254.2, 5.9], [-3.0, 700.0]] {
-            let (got, want) = (p.picture().cubic(at), crate::frame::cubic(&p.0, at));
+            let (got, want) = (p.picture().cubic(Plain, at), crate::frame::cubic(&p.0, at));
             assert!((0..4).all(|c| (got[c] - want[c]).abs() < 1e-5 * want[c].abs().max(1.0)), "{at:?}");
         }
     }

@@ -17,6 +17,8 @@ enum Cell {
     Off,
     /// One sample per pixel is enough.
     Sharp,
+    /// So it is, and all samples have all their neighbours.
+    Inside,
     /// The atlas is reduced here; pixels need their footprint.
     Reduced,
 }
@@ -57,6 +59,8 @@ impl Part {
 #[derive(Debug)]
 pub(super) struct Warp {
     step: [f64; 2],
+    /// Each cell's first column, and how far into the cell that lies, in cells.
+    columns: Vec<(usize, f32)>,
     /// Nodes −1 … cells + 1 along both axes.
     nodes: Image<Vec2>,
     /// Movement over the whole shutter, at the same nodes; where there is any to speak of.
@@ -102,6 +106,8 @@ pub(super) struct Run {
     pub(super) at: [f32x16; 2],
     /// Movement while the shutter is open, where it matters in this cell; 0 where it does not.
     pub(super) motion: Option<[f32x16; 2]>,
+    /// Whether all samples of those asked for are known to have all their neighbours, on the atlas too.
+    pub(super) inside: bool,
     /// Footprint where the atlas is reduced: lane 0's, and what each lane adds.
     jacobian: Option<[Jacobian; 2]>,
 }
@@ -117,6 +123,13 @@ impl Run {
     #[inline(always)]
     pub(super) fn sharp(&self) -> bool {
         self.jacobian.is_none()
+    }
+
+    /// The footprint in its middle, none where one sample is enough.
+    #[inline(always)]
+    pub(super) fn footprint(&self) -> Jacobian {
+        const MIDDLE: f32 = 0.5 * (LANES - 1) as f32;
+        self.jacobian.map_or([0.0; 4], |[a, d]| std::array::from_fn(|c| a[c] + MIDDLE * d[c]))
     }
 
     #[inline(always)]
@@ -175,12 +188,18 @@ impl Warp {
             [slope(l, r, 0, 0), slope(l, r, 1, 0), slope(t, b, 0, 1), slope(t, b, 1, 1)]
         });
         let mut reach = 0.0f32;
+        // Cubic samples take one pixel before their position and two after it; and there is rounding.
+        let room = Part { least: [1.01; 2], largest: placement.size.map(|n| n as f32 - 3.01) };
         let cells = Image::from_fn(cw, ch, |i, j| {
-            let (cell, far) = classify(&nodes, motion.as_ref(), &jacobian, (i, j), part);
+            let (cell, far) = classify(&nodes, motion.as_ref(), &jacobian, (i, j), [part, room]);
             reach = reach.max(far);
             cell
         });
-        Self { step, nodes, motion, jacobian, cells, reach }
+        let columns = (0..cw).map(|i| {
+            let first = (i as f64 * step[0]).ceil();
+            (first as usize, (first / step[0] - i as f64) as f32)
+        });
+        Self { step, columns: columns.collect(), nodes, motion, jacobian, cells, reach }
     }
 
     /// The pixels of the frame, and perhaps a few beyond, that may touch the wanted part.
@@ -222,15 +241,12 @@ impl Warp {
         }
         let inverse = (1.0 / self.step[0]) as f32;
         for (i, cell) in cells.iter().enumerate().filter(|(_, c)| **c != Cell::Off) {
-            let edge = |i: usize| (i as f64 * self.step[0]).ceil() as usize;
-            let last = i + 1 == cells.len();
             // From the cell's own first column, so that every division of a row gives the same positions.
-            let first = edge(i);
-            let to = if last { x1 } else { edge(i + 1).min(x1) };
+            let (first, start) = self.columns[i];
+            let to = self.columns.get(i + 1).map_or(x1, |(next, _)| x1.min(*next));
             if first.max(x0) >= to {
                 continue;
             }
-            let start = (first as f64 / self.step[0] - i as f64) as f32;
             let position = Cubic::new(&lines.position[i..i + 4]);
             let motion = self.motion.as_ref().map(|_| Cubic::new(&lines.motion[i..i + 4]));
             for x in (first..to).step_by(LANES) {
@@ -246,7 +262,8 @@ impl Warp {
                     let slope: Jacobian = std::array::from_fn(|c| b[c] - a[c]);
                     [std::array::from_fn(|c| a[c] + t * slope[c]), slope.map(|s| s * inverse)]
                 });
-                visit(Run { x, lanes, at: position.at(t), motion, jacobian });
+                let inside = *cell == Cell::Inside;
+                visit(Run { x, lanes, at: position.at(t), motion, inside, jacobian });
             }
         }
     }
@@ -262,13 +279,13 @@ fn blurring(m: [f32x16; 2]) -> Option<[f32x16; 2]> {
     if long.any() { Some([m[0] & long, m[1] & long]) } else { None }
 }
 
-/// What cell (i, j) asks for, and how far its samples reach.
+/// What cell (i, j) asks for, and how far its samples reach. In `room` a sample has all its neighbours.
 fn classify(
     nodes: &Image<Vec2>,
     motion: Option<&Image<Vec2>>,
     jacobian: &Image<Jacobian>,
     (i, j): (usize, usize),
-    part: Part,
+    [part, room]: [Part; 2],
 ) -> (Cell, f32) {
     let block = |image: &Image<Vec2>| {
         let (mut least, mut largest) = ([f32::INFINITY; 2], [f32::NEG_INFINITY; 2]);
@@ -295,7 +312,14 @@ fn classify(
     if !part.meets(least, largest, reach + bulge) {
         return (Cell::Off, 0.0);
     }
-    (if size > SHARP { Cell::Reduced } else { Cell::Sharp }, reach)
+    let cell = if size > SHARP {
+        Cell::Reduced
+    } else if room.holds(least, -bulge - moved) && room.holds(largest, -bulge - moved) {
+        Cell::Inside
+    } else {
+        Cell::Sharp
+    };
+    (cell, reach)
 }
 
 /// The four rows of nodes around a row of pixels, weighted.

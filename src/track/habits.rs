@@ -7,6 +7,7 @@
 use super::spline::Grid;
 use crate::frame::Vec2;
 use crate::linear::Band;
+use rayon::prelude::*;
 
 /// Most bends a mixture is made of.
 const MOST_HABITS: usize = 8;
@@ -42,7 +43,7 @@ pub(super) fn explain(grid: &Grid, frames: &[Observed]) -> Option<Vec<Vec<Vec2>>
         return None;
     }
     model.settle(SWEEPS[1]);
-    Some((0..frames.len()).map(|t| model.mixture(t)).collect())
+    Some((0..frames.len()).into_par_iter().map(|t| model.mixture(t)).collect())
 }
 
 /// Modes 0 to 5 are the affine motions, the others learnt; a mode holds x and y of every control point in turn.
@@ -102,7 +103,7 @@ impl Model {
             self.weights[t].iter().enumerate().map(|(e, w)| w * self.rest(t, e, count)).collect()
         };
         let power = |v: &[f64]| v.iter().map(|r| r * r).sum::<f64>() / v.len() as f64;
-        let lefts: Vec<Vec<f64>> = (0..self.values.len()).map(left).collect();
+        let lefts: Vec<Vec<f64>> = (0..self.values.len()).into_par_iter().map(left).collect();
         let Some(most) = lefts.into_iter().max_by(|a, b| power(a).total_cmp(&power(b))) else { return false };
         if power(&most).sqrt() < LEAST_BEND {
             return false;
@@ -120,61 +121,74 @@ impl Model {
         }
     }
 
-    /// Each frame's factors, modes given.
+    /// Each frame's factors, modes given. Frames do not ask for each other, so the threads change no sum.
     fn fit_factors(&mut self) {
-        let n = self.modes.len();
-        for t in 0..self.values.len() {
-            let (values, weights) = (&self.values[t], &self.weights[t]);
-            let mut matrix = Band::new(n, n);
-            let mut right = vec![0.0; n];
-            for (i, mode) in self.modes.iter().enumerate() {
-                let product = |other: &[f64]| -> f64 {
-                    weights.iter().zip(mode).zip(other).map(|((w, a), b)| w * a * b).sum()
-                };
-                right[i] = product(values);
-                for (j, other) in self.modes[..=i].iter().enumerate() {
-                    matrix.add(i, j, product(other));
-                }
-                let ridge = if i < AFFINE { 1e-3 * RIDGE } else { RIDGE };
-                matrix.add(i, i, ridge * values.len() as f64);
-            }
-            if let Some(factor) = matrix.factor() {
-                factor.solve(&mut right);
-                self.factors[t] = right;
-            }
+        let fitted: Vec<_> = (0..self.values.len()).into_par_iter().map(|t| self.factors_of(t)).collect();
+        for (old, new) in self.factors.iter_mut().zip(fitted) {
+            new.into_iter().for_each(|new| *old = new);
         }
     }
 
-    /// The learnt modes, factors given: entry by entry.
+    /// The factors that fit frame `t` best; `None` when there is no telling.
+    fn factors_of(&self, t: usize) -> Option<Vec<f64>> {
+        let n = self.modes.len();
+        let (values, weights) = (&self.values[t], &self.weights[t]);
+        let mut matrix = Band::new(n, n);
+        let mut right = vec![0.0; n];
+        for (i, mode) in self.modes.iter().enumerate() {
+            let product = |other: &[f64]| -> f64 {
+                weights.iter().zip(mode).zip(other).map(|((w, a), b)| w * a * b).sum()
+            };
+            right[i] = product(values);
+            for (j, other) in self.modes[..=i].iter().enumerate() {
+                matrix.add(i, j, product(other));
+            }
+            let ridge = if i < AFFINE { 1e-3 * RIDGE } else { RIDGE };
+            matrix.add(i, i, ridge * values.len() as f64);
+        }
+        matrix.factor().map(|factor| {
+            factor.solve(&mut right);
+            right
+        })
+    }
+
+    /// The learnt modes, factors given: entry by entry, and no entry asks for another.
     fn fit_modes(&mut self) {
+        let entries = 0..self.modes[0].len();
+        let fitted: Vec<_> = entries.into_par_iter().with_min_len(16).map(|e| self.entry(e)).collect();
+        for (e, values) in fitted.iter().enumerate() {
+            for (mode, value) in self.modes[AFFINE..].iter_mut().zip(values.iter().flatten()) {
+                mode[e] = *value;
+            }
+        }
+        self.modes[AFFINE..].par_iter_mut().for_each(|mode| *mode = normalised(std::mem::take(mode)));
+    }
+
+    /// Entry `e` of the learnt modes that fits all frames best; `None` when there is no telling.
+    fn entry(&self, e: usize) -> Option<Vec<f64>> {
         let n = self.habits();
-        for e in 0..self.modes[0].len() {
-            let mut matrix = Band::new(n, n);
-            let mut right = vec![0.0; n];
-            let mut trace = 0.0;
-            for t in 0..self.values.len() {
-                let (w, rest) = (self.weights[t][e], self.rest(t, e, AFFINE));
-                let factors = &self.factors[t][AFFINE..];
-                for i in 0..n {
-                    right[i] += w * factors[i] * rest;
-                    (0..=i).for_each(|j| matrix.add(i, j, w * factors[i] * factors[j]));
-                    trace += factors[i] * factors[i];
-                }
-            }
-            // Towards what it was: an entry that no frame shows keeps its value.
-            let ridge = RIDGE * trace / n as f64 + f64::MIN_POSITIVE;
-            for (i, (r, mode)) in right.iter_mut().zip(&self.modes[AFFINE..]).enumerate() {
-                matrix.add(i, i, ridge);
-                *r += ridge * mode[e];
-            }
-            if let Some(factor) = matrix.factor() {
-                factor.solve(&mut right);
-                self.modes[AFFINE..].iter_mut().zip(&right).for_each(|(mode, r)| mode[e] = *r);
+        let mut matrix = Band::new(n, n);
+        let mut right = vec![0.0; n];
+        let mut trace = 0.0;
+        for t in 0..self.values.len() {
+            let (w, rest) = (self.weights[t][e], self.rest(t, e, AFFINE));
+            let factors = &self.factors[t][AFFINE..];
+            for i in 0..n {
+                right[i] += w * factors[i] * rest;
+                (0..=i).for_each(|j| matrix.add(i, j, w * factors[i] * factors[j]));
+                trace += factors[i] * factors[i];
             }
         }
-        for mode in &mut self.modes[AFFINE..] {
-            *mode = normalised(std::mem::take(mode));
+        // Towards what it was: an entry that no frame shows keeps its value.
+        let ridge = RIDGE * trace / n as f64 + f64::MIN_POSITIVE;
+        for (i, (r, mode)) in right.iter_mut().zip(&self.modes[AFFINE..]).enumerate() {
+            matrix.add(i, i, ridge);
+            *r += ridge * mode[e];
         }
+        matrix.factor().map(|factor| {
+            factor.solve(&mut right);
+            right
+        })
     }
 
     fn mixture(&self, t: usize) -> Vec<Vec2> {

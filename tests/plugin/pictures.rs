@@ -59,6 +59,48 @@ fn every_depth_layout_and_tiling_gives_the_same_picture() {
     assert!(report.is_clean(), "{report}");
 }
 
+/// A picture of alpha alone has no colour to paint on: it passes through to the bit, whatever is painted, and takes the
+/// matte where that is asked for, the same matte as a picture with colours.
+#[test]
+fn a_picture_of_alpha_alone_passes_through_or_takes_the_matte() {
+    let bundle = bundle!();
+    let mut host = session(bundle, Profile::STRICT, Faults::default(), &SAMPLE);
+    let at = SAMPLE.reference() + 2.0;
+    run(&mut host, &editing());
+    let whole = [
+        Command::Depth { depth: Depth::Float, components: Components::Rgba },
+        set("matte_alpha", 1),
+        render(at, at),
+    ];
+    let matte = frames(&run(&mut host, &whole))[0].picture.clone().unwrap();
+    let alphas = |p: &Image<Rgba>| p.pixels().iter().map(|p| p[3].to_bits()).collect::<Vec<_>>();
+    assert!(matte.pixels().iter().any(|p| p[3] <= 0.0) && matte.pixels().iter().any(|p| p[3] >= 1.0));
+    for (depth, step) in
+        [(Depth::Byte, 255.0), (Depth::Short, 65535.0), (Depth::Half, 1024.0), (Depth::Float, 1e6)]
+    {
+        for (negative, padding, columns, rows) in [(false, 0, 1, 1), (true, 48, 3, 4)] {
+            let layout = [
+                Command::Depth { depth, components: Components::Alpha },
+                Command::Rows { negative, padding },
+                Command::Tiles { columns, rows },
+            ];
+            run(&mut host, &layout);
+            let picture = |host: &mut _, settings: &[Command]| {
+                let commands = [settings, &[render(at, at)]].concat();
+                frames(&run(host, &commands))[0].picture.clone().unwrap()
+            };
+            let painted = picture(&mut host, &[set("matte_alpha", 0), set("opacity", 1.0)]);
+            let plain = picture(&mut host, &[set("opacity", 0.0)]);
+            assert_eq!(alphas(&painted), alphas(&plain), "{depth:?} {negative}");
+            let got = picture(&mut host, &[set("matte_alpha", 1)]);
+            let off = worst(&got, &matte, 3..4);
+            assert!(off <= 0.51 / step, "{depth:?} {negative}: {off}");
+        }
+    }
+    let report = host.finish();
+    assert!(report.is_clean(), "{report}");
+}
+
 #[test]
 fn without_an_edit_nothing_is_touched() {
     let bundle = bundle!();
