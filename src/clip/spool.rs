@@ -4,7 +4,7 @@
 //! look, nothing of memory, and lets an interrupted analysis go on without decoding again.
 
 use crate::error::{Error, Result};
-use crate::frame::io::temporary_beside;
+use crate::frame::io::{read_at, temporary_beside};
 use crate::frame::{Image, Rgba};
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -117,25 +117,6 @@ impl Footage for Spool {
             bytes.chunks_exact(6).map(|b| [value(b[0], b[1]), value(b[2], b[3]), value(b[4], b[5]), 0.0]);
         Ok(Image::from_vec(self.size.0, self.size.1, pixels.collect()))
     }
-}
-
-/// Reads at an offset without moving a shared cursor, so that threads do not disturb each other.
-#[cfg(unix)]
-fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> std::io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
-}
-
-/// Reads at an offset; on Windows every read carries its own offset.
-#[cfg(windows)]
-fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> std::io::Result<()> {
-    let mut done = 0;
-    while done < bytes.len() {
-        match std::os::windows::fs::FileExt::seek_read(file, &mut bytes[done..], offset + done as u64)? {
-            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
-            n => done += n,
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use super::format::{Block, Grid, Layout, MAX_HEADER, parse};
 use crate::atlas::{Analysis, Header, Layer, Surface};
 use crate::error::{Error, Result};
 use crate::frame::Image;
+use crate::frame::io::read_at;
 use half::f16;
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -51,7 +52,7 @@ pub fn open_with_budget(path: &Path, budget: usize) -> Result<OpenAtlas> {
     if meta.len() < 10 {
         return Err(foreign());
     }
-    read_exact_at(&file, &mut eight, 0).map_err(Error::io("read", path))?;
+    read_at(&file, &mut eight, 0).map_err(Error::io("read", path))?;
     let length = u64::from_le_bytes(eight);
     // Any other file's first bytes, read as a number, are absurd; so nothing is allocated for it.
     if !(2..=MAX_HEADER).contains(&length) {
@@ -61,7 +62,7 @@ pub fn open_with_budget(path: &Path, budget: usize) -> Result<OpenAtlas> {
         return Err(short());
     }
     let mut head = vec![0u8; 8 + length as usize];
-    read_exact_at(&file, &mut head, 0).map_err(Error::io("read", path))?;
+    read_at(&file, &mut head, 0).map_err(Error::io("read", path))?;
     if head[8] != b'{' {
         return Err(foreign());
     }
@@ -109,7 +110,7 @@ impl OpenAtlas {
     /// Bytes at an offset of the payload.
     fn bytes(&self, offset: u64, length: usize) -> Result<Vec<u8>> {
         let mut bytes = vec![0; length];
-        read_exact_at(&self.file, &mut bytes, self.start + offset).map_err(|e| match e.kind() {
+        read_at(&self.file, &mut bytes, self.start + offset).map_err(|e| match e.kind() {
             std::io::ErrorKind::UnexpectedEof => {
                 Error::store(&self.path, "it was cut short while it was in use; copy it again")
             }
@@ -239,26 +240,4 @@ fn floats<const N: usize>(bytes: &[u8]) -> Vec<[f32; N]> {
     let values = bytes.as_chunks::<4>().0;
     let pixel = |chunk: &[[u8; 4]]| std::array::from_fn(|i| f32::from_le_bytes(chunk[i]));
     values.chunks_exact(N).map(pixel).collect()
-}
-
-#[cfg(unix)]
-fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> std::io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset)
-}
-
-#[cfg(windows)]
-fn read_exact_at(file: &File, mut buffer: &mut [u8], mut offset: u64) -> std::io::Result<()> {
-    use std::os::windows::fs::FileExt;
-    while !buffer.is_empty() {
-        match file.seek_read(buffer, offset) {
-            Ok(0) => return Err(std::io::ErrorKind::UnexpectedEof.into()),
-            Ok(n) => {
-                buffer = &mut buffer[n..];
-                offset += n as u64;
-            }
-            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
-        }
-    }
-    Ok(())
 }

@@ -15,11 +15,13 @@ mod atomic;
 mod jpeg;
 mod npy;
 mod openexr;
+mod positioned;
 mod raster;
 
 pub use atomic::write_atomic;
 pub(crate) use atomic::{TEMPORARY, temporary_beside};
 pub use npy::write_npy;
+pub(crate) use positioned::read_at;
 
 use super::{Channels, Depth, Image, Rgba};
 use crate::error::{Error, Result};
