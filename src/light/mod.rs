@@ -44,6 +44,11 @@ impl Light {
         Self { size, frames: vec![Image::new(nodes.0, nodes.1, [1.0, 1.0, 1.0, 1.0]); frames] }
     }
 
+    /// Given gains: one picture of nodes a frame, all of one size, for a canvas of `size` pixels.
+    pub fn from_nodes(size: (usize, usize), frames: Vec<Image<Rgba>>) -> Self {
+        Self { size, frames }
+    }
+
     /// The same light on a canvas of another size.
     #[must_use]
     pub fn resized(&self, size: (usize, usize)) -> Self {

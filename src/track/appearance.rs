@@ -113,6 +113,25 @@ pub(crate) fn in_order<T: Send>(
 }
 
 impl Solution {
+    /// What is known before anything is solved: the reference frame's picture, lying still.
+    pub(crate) fn flat(canvas: &Canvas, footage: &dyn Footage, reference: usize) -> Result<Self> {
+        let frame = footage.levels(reference)?;
+        let (w, h) = canvas.size();
+        let place = |x: usize, y: usize| canvas.to_reference([x as f32, y as f32]);
+        Ok(Self {
+            canvas: canvas.clone(),
+            maps: vec![canvas.identity(); footage.len()],
+            light: Light::unit(canvas.size(), footage.len()),
+            atlas: Image::from_fn(w, h, |x, y| cubic(&frame, place(x, y))),
+            known: Image::from_fn(w, h, |x, y| f32::from(on_picture(place(x, y), frame.size()))),
+            clarity: vec![1.0; footage.len()],
+            trust: vec![1.0; footage.len()],
+            shutter: 0.0,
+            stiffness: 0.0,
+            ceiling: footage.ceiling(),
+        })
+    }
+
     /// The same solution on a finer canvas, seen in larger frames: `canvas` fine canvas pixels to one of this, `frame`
     /// fine frame pixels to one.
     pub(crate) fn finer(&self, canvas: Scale, frame: Scale, ceiling: f32) -> Result<Self> {

@@ -172,6 +172,25 @@ impl Canvas {
         self.map_of(&positions)
     }
 
+    /// The map that puts the frame position p on the canvas `off(p)` reference pixels from where `map` does; `None` when
+    /// that is no picture of a surface.
+    pub fn moved(&self, map: &Map, off: impl Fn(Vec2) -> Vec2 + Sync) -> Option<Map> {
+        let (w, h) = self.size();
+        let positions = Image::from_rows(w, h, [0.0; 2], |y, row| {
+            for (x, out) in row.iter_mut().enumerate() {
+                let u = [x as f32, y as f32];
+                let mut p = self.position(map, u);
+                // Such differences are smooth and small against the surface, so each round gains digits.
+                for _ in 0..4 {
+                    let d = off(p);
+                    p = self.position(map, [u[0] - d[0], u[1] - d[1]]);
+                }
+                *out = p;
+            }
+        });
+        self.map_of(&positions)
+    }
+
     /// Area of frame pixels to a canvas pixel in the middle of the region, as a length: 2 means twice as large.
     pub fn magnification(&self, map: &Map) -> f32 {
         let (w, h) = self.size();

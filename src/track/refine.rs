@@ -5,12 +5,11 @@ use super::appearance::{Seen, Solution, Visible, in_order, square_mean};
 use super::canvas::{Canvas, Map};
 use super::habits::{Observed, explain};
 use super::predict::{Inverses, Predicted, read_part};
-use super::sequential::{Tracked, on_picture};
+use super::sequential::Tracked;
 use super::stiffness::polish;
 use crate::clip::Footage;
 use crate::error::Result;
 use crate::frame::{Image, Rgba, box_blur, cubic, scharr};
-use crate::light::Light;
 use crate::progress::Progress;
 use rayon::prelude::*;
 
@@ -52,20 +51,10 @@ pub fn refine(
     effort: Effort,
     progress: &Progress,
 ) -> Result<Solution> {
-    let frame = footage.levels(reference)?;
-    let (w, h) = canvas.size();
-    let place = |x: usize, y: usize| canvas.to_reference([x as f32, y as f32]);
     let mut solution = Solution {
-        canvas: canvas.clone(),
         maps: tracked.iter().map(|t| t.map.clone()).collect(),
-        light: Light::unit(canvas.size(), footage.len()),
-        atlas: Image::from_fn(w, h, |x, y| cubic(&frame, place(x, y))),
-        known: Image::from_fn(w, h, |x, y| f32::from(on_picture(place(x, y), frame.size()))),
-        clarity: vec![1.0; footage.len()],
         trust: tracked.iter().map(|t| (t.seen / SEEN).min(1.0).powi(2)).collect(),
-        shutter: 0.0,
-        stiffness: 0.0,
-        ceiling: footage.ceiling(),
+        ..Solution::flat(canvas, footage, reference)?
     };
     let mut evidence = Vec::new();
     let mut done = 0;
@@ -98,19 +87,34 @@ pub fn refine(
     }
     solution.find_shutter(footage)?;
     step()?;
-    if solution.shutter == 0.0 {
-        solution.trust_reference(footage, reference)?;
-        solution.mean_atlas(footage, None)?;
-        step()?;
-        for _ in 0..effort.sharpenings {
-            solution.sharpen(footage, None)?;
-            step()?;
-        }
-    }
+    solution.paint(footage, reference, None, effort.sharpenings, &mut step)?;
     Ok(solution)
 }
 
 impl Solution {
+    /// The atlas from all frames once maps and light are known, weighted by what is `visible`, and sharpened; left as it
+    /// is where footage is blurred by motion, which a mean cannot undo. `step` is called `1 + sharpenings` times.
+    pub(crate) fn paint(
+        &mut self,
+        footage: &dyn Footage,
+        reference: usize,
+        visible: Option<&Visible>,
+        sharpenings: usize,
+        mut step: impl FnMut() -> Result<()>,
+    ) -> Result<()> {
+        if self.shutter > 0.0 {
+            return Ok(());
+        }
+        self.trust_reference(footage, reference)?;
+        self.mean_atlas(footage, visible)?;
+        step()?;
+        for _ in 0..sharpenings {
+            self.sharpen(footage, visible)?;
+            step()?;
+        }
+        Ok(())
+    }
+
     /// Aligns every frame with the atlas of all frames. `evidence` is what the last time returned: how much of the
     /// surface each frame showed around each control point; with it, bends count from those the surface usually takes.
     fn realign(
