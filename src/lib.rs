@@ -29,6 +29,9 @@ pub mod track;
 pub mod mask;
 pub mod matte;
 
+#[cfg(feature = "neural")]
+pub mod fit;
+
 pub mod atlas;
 pub mod store;
 

@@ -22,6 +22,11 @@ pub enum Message {
         /// How many so far.
         done: usize,
     },
+    /// How the current stage stands, for those who want to follow it.
+    Note {
+        /// One line.
+        text: String,
+    },
     /// Something the user should know that did not stop the work.
     Warning {
         /// One line: what, where, what to do.
@@ -73,6 +78,11 @@ impl Progress {
     pub fn step(&self, done: usize) -> Result<()> {
         (self.sink)(Message::Step { done });
         self.check()
+    }
+
+    /// Says how the current stage stands.
+    pub fn note(&self, text: impl Into<String>) {
+        (self.sink)(Message::Note { text: text.into() });
     }
 
     /// Tells the user something that did not stop the work.

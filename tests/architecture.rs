@@ -22,13 +22,14 @@ const MODULES: &[(&str, &[&str])] = &[
     ("track", &["clip", "error", "flow", "frame", "light", "linear", "progress", "roi"]),
     ("mask", &["clip", "error", "frame", "track"]),
     ("matte", &["frame", "mask"]),
+    ("fit", &["clip", "error", "flow", "frame", "light", "param", "progress", "track"]),
     ("atlas", &["error", "frame", "param", "roi"]),
     ("store", &["atlas", "clip", "error", "frame", "param", "roi"]),
     ("render", &["atlas", "error", "frame", "param", "roi"]),
     (
         "engine",
         &[
-            "atlas", "clip", "error", "flow", "frame", "light", "mask", "matte", "param", "progress",
+            "atlas", "clip", "error", "fit", "flow", "frame", "light", "mask", "matte", "param", "progress",
             "render", "roi", "store", "track",
         ],
     ),
@@ -38,8 +39,8 @@ const MODULES: &[(&str, &[&str])] = &[
     (
         "bin",
         &[
-            "atlas", "clip", "engine", "error", "flow", "frame", "host", "light", "mask", "matte", "param",
-            "progress", "render", "roi", "store", "track",
+            "atlas", "clip", "engine", "error", "fit", "flow", "frame", "host", "light", "mask", "matte",
+            "param", "progress", "render", "roi", "store", "track",
         ],
     ),
 ];
@@ -56,6 +57,8 @@ const FENCES: &[(&str, &[&str])] = &[
     ("exr", &["frame::io"]),
     ("image", &["frame::io"]),
     ("mozjpeg", &["frame::io"]),
+    ("burn", &["fit"]),
+    ("fastrand", &["fit"]),
     ("fast_image_resize", &["frame", "clip", "engine"]),
     ("wide", &["render"]),
 ];

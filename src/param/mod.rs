@@ -218,6 +218,21 @@ pub enum Preset {
     Draft,
     /// The direct solver in full.
     Standard,
+    /// The neural fit, started from the direct solver.
+    Neural,
+    /// The published method from nothing.
+    Paper,
+}
+
+/// Where a neural fit is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// A GPU where there is one, else the processor.
+    Auto,
+    /// The processor.
+    Cpu,
+    /// A GPU.
+    Gpu,
 }
 
 /// What the clip's values mean.
@@ -236,6 +251,8 @@ pub enum InputColour {
 pub struct AnalysisSettings {
     /// How much work.
     pub preset: Preset,
+    /// Where a neural fit is computed.
+    pub device: DeviceChoice,
     /// Long side of the working size.
     pub size: usize,
     /// What the values mean.
@@ -248,19 +265,23 @@ impl AnalysisSettings {
     /// Checks values by id; what is missing takes its default. Names what is not in this version.
     pub fn from_values(given: &BTreeMap<String, String>) -> Result<Self> {
         let v = Checked::new(given, Group::Analyze)?;
-        for (id, later) in [
-            ("preset", "neural"),
-            ("preset", "paper"),
-            ("flow", "raft"),
-            ("matting", "vitmatte"),
-            ("device", "gpu"),
-        ] {
+        for (id, later) in [("flow", "raft"), ("matting", "vitmatte")] {
             if v.text(id) == later {
                 let reason = format!("'{later}' is not in this version; leave --{id} out to use what is");
                 return Err(Error::setting(id, reason));
             }
         }
-        let preset = if v.text("preset") == "draft" { Preset::Draft } else { Preset::Standard };
+        let preset = match v.text("preset") {
+            "draft" => Preset::Draft,
+            "neural" => Preset::Neural,
+            "paper" => Preset::Paper,
+            _ => Preset::Standard,
+        };
+        let device = match v.text("device") {
+            "cpu" => DeviceChoice::Cpu,
+            "gpu" => DeviceChoice::Gpu,
+            _ => DeviceChoice::Auto,
+        };
         let size = match v.number("size") {
             0 if preset == Preset::Draft => 480,
             0 => 768,
@@ -277,7 +298,7 @@ impl AnalysisSettings {
             "linear" => InputColour::Linear,
             _ => InputColour::Auto,
         };
-        Ok(Self { preset, size, colour, record: v.0 })
+        Ok(Self { preset, device, size, colour, record: v.0 })
     }
 }
 

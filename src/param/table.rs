@@ -110,8 +110,8 @@ pub const TABLE: &[Param] = &[
             options: &[
                 ("standard", "the direct solver in full"),
                 ("draft", "a quick look: smaller working size, fewer rounds"),
-                ("neural", "the neural fit, started from the direct solver (not in this version)"),
-                ("paper", "the published method and schedule (not in this version)"),
+                ("neural", "networks for map, atlas, light and mask, started from the direct solver"),
+                ("paper", "the published method from nothing: minutes on a GPU, half a day without one"),
             ],
         },
     },
@@ -154,14 +154,14 @@ pub const TABLE: &[Param] = &[
     Param {
         id: "device",
         label: "Device",
-        hint: "Where the fit is computed",
+        hint: "Where a neural fit is computed",
         group: Group::Analyze,
         page: Page::Analyze,
         kind: Kind::Choice {
             options: &[
-                ("auto", "a GPU where it is faster, else the processor"),
+                ("auto", "a GPU where there is one, else the processor"),
                 ("cpu", "the processor"),
-                ("gpu", "a GPU (not in this version)"),
+                ("gpu", "a GPU, or an error where there is none"),
             ],
         },
     },
