@@ -28,11 +28,19 @@ impl Masks {
         (length == (size.0 * size.1 * frames) as u64).then(|| Self { path: path.to_path_buf(), size })
     }
 
+    /// Writes a mask of each frame, of working size.
+    pub(super) fn write(path: &Path, frames: usize, one: impl Fn(usize) -> Result<Image<u8>>) -> Result<()> {
+        crate::frame::io::write_atomic(path, |file| {
+            (0..frames).try_for_each(|t| file.write_all(one(t)?.pixels()).map_err(Error::io("write", path)))
+        })
+    }
+
     /// Cuts and mattes every frame; also says how well each is explained (confidence not yet judged).
     pub(super) fn make(
         path: &Path,
         footage: &dyn Footage,
         visibility: &Visibility,
+        shown: Option<&Masks>,
         matting: &dyn Matting,
         progress: &Progress,
         done_before: usize,
@@ -43,7 +51,8 @@ impl Masks {
         let one = |t: usize| {
             progress.check()?;
             let nothing = Quality { confidence: 0.0, visible: 0.0, psnr: 0.0 };
-            let Some(cut) = visibility.cut(footage, t)? else {
+            let shown = shown.map(|m| m.read(t)).transpose()?;
+            let Some(cut) = visibility.cut(footage, t, shown.as_ref())? else {
                 return Ok((Image::new(size.0, size.1, 0), nothing));
             };
             let share = matting.matte(&cut);

@@ -3,6 +3,8 @@
 mod bake;
 mod frames;
 mod masks;
+#[cfg(feature = "neural")]
+mod neural;
 mod work;
 
 use crate::atlas::{Header, Quality};
@@ -73,6 +75,15 @@ pub fn analyze(job: &Job, progress: &Progress) -> Result<Report> {
     Analysis::prepare(job, clip.as_ref(), progress)?.run()
 }
 
+/// What either solver ends in, for all regions.
+struct Fit {
+    solutions: Vec<Solution>,
+    /// Per region and frame: whether it was bridged over rather than seen.
+    bridged: Vec<Vec<bool>>,
+    /// Per region: M of all frames, where networks were fitted.
+    shown: Option<Vec<Masks>>,
+}
+
 /// One analysis under way.
 struct Analysis<'a> {
     job: &'a Job,
@@ -107,7 +118,7 @@ impl<'a> Analysis<'a> {
         let size = working_size(info.size, job.settings.size);
         let effort = match job.settings.preset {
             Preset::Draft => Effort { rounds: 1, sharpenings: 1 },
-            Preset::Standard => Effort { rounds: 2, sharpenings: 2 },
+            Preset::Standard | Preset::Neural | Preset::Paper => Effort { rounds: 2, sharpenings: 2 },
         };
         let key = serde_json::json!({
             "version": env!("CARGO_PKG_VERSION"), "clip": fingerprint, "roi": roi, "settings": job.settings.record,
@@ -119,15 +130,42 @@ impl<'a> Analysis<'a> {
 
     fn run(mut self) -> Result<Report> {
         let spool = self.frames()?;
-        let regions = self.track(&spool)?;
-        let solutions = self.refine(&spool, &regions)?;
-        let inverses: Vec<Inverses> = solutions.iter().map(|s| Inverses::of(s, self.size)).collect();
-        let (masks, quality) = self.mattes(&spool, &solutions, &inverses, &regions)?;
-        self.bake(&solutions, &inverses, &masks, &quality)?;
+        let fit = match self.job.settings.preset {
+            Preset::Draft | Preset::Standard => self.direct(&spool)?,
+            Preset::Neural => self.neural(&spool)?,
+            Preset::Paper => self.paper(&spool)?,
+        };
+        let inverses = self.inverses(&fit);
+        let (masks, quality) = self.mattes("matte", &spool, &fit, &inverses)?;
+        self.bake(&fit.solutions, &inverses, &masks, &quality)?;
         self.work.remove()?;
         let frames = 0..spool.len();
         let doubtful = frames.filter(|&t| quality.iter().any(|q| q[t].is_doubtful())).collect();
         Ok(Report { output: self.job.output.clone(), stages: self.stages, doubtful })
+    }
+
+    /// The direct solver.
+    fn direct(&mut self, spool: &Spool) -> Result<Fit> {
+        let regions = self.track(spool)?;
+        let solutions = self.refine(spool, &regions)?;
+        let bridged =
+            regions.iter().map(|(_, tracked)| tracked.iter().map(|t| t.bridged).collect()).collect();
+        Ok(Fit { solutions, bridged, shown: None })
+    }
+
+    fn inverses(&self, fit: &Fit) -> Vec<Inverses> {
+        fit.solutions.iter().map(|s| Inverses::of(s, self.size)).collect()
+    }
+
+    /// What is said where the fit's networks were left out.
+    #[cfg(not(feature = "neural"))]
+    fn neural(&mut self, _: &Spool) -> Result<Fit> {
+        Err(Error::setting("preset", "this build has no networks; use standard or draft"))
+    }
+
+    #[cfg(not(feature = "neural"))]
+    fn paper(&mut self, spool: &Spool) -> Result<Fit> {
+        self.neural(spool)
     }
 
     /// Runs one stage and notes its time.
@@ -200,21 +238,22 @@ impl<'a> Analysis<'a> {
 
     fn mattes(
         &mut self,
+        name: &'static str,
         spool: &Spool,
-        solutions: &[Solution],
+        fit: &Fit,
         inverses: &[Inverses],
-        regions: &[(Canvas, Vec<Tracked>)],
     ) -> Result<(Vec<Masks>, Vec<Vec<Quality>>)> {
-        let path = |a: &Self, k: usize| a.work.file(&format!("masks-{k}"));
-        let quality = self.kept_stage("matte", spool.len() * solutions.len(), |a| {
+        let solutions = &fit.solutions;
+        let path = |a: &Self, k: usize| a.work.file(&format!("{name}-{k}"));
+        let quality = self.kept_stage(name, spool.len() * solutions.len(), |a| {
             let region = |k: usize| {
                 let visibility = Visibility::learn(spool, &solutions[k], &inverses[k])?;
                 let before = k * spool.len();
+                let shown = fit.shown.as_ref().map(|all| &all[k]);
                 let matting = KnownSurface::default();
                 let (_, mut quality) =
-                    Masks::make(&path(a, k), spool, &visibility, &matting, a.progress, before)?;
-                let bridged: Vec<bool> = regions[k].1.iter().map(|t| t.bridged).collect();
-                bake::confidence(&mut quality, &bridged);
+                    Masks::make(&path(a, k), spool, &visibility, shown, &matting, a.progress, before)?;
+                bake::confidence(&mut quality, &fit.bridged[k]);
                 Ok(quality)
             };
             (0..solutions.len()).map(region).collect::<Result<Vec<_>>>()

@@ -20,6 +20,8 @@ use colours::{ANY, Colours, Counts};
 const SPECKS: f32 = 0.01;
 /// Largest evidence a single pixel may give, natural log-odds.
 const STRONGEST: f32 = 12.0;
+/// Weight of a network's mask, whose edges are softer than a picture's, against the colours of a pixel.
+const OPINION: f32 = 0.5;
 /// Price of parting two neighbours that look alike.
 const PRICE: f32 = 8.0;
 /// Share of the price that remains where they do not.
@@ -95,17 +97,27 @@ impl<'a> Visibility<'a> {
         self.solution.canvas.size()
     }
 
-    /// Cuts one frame; `None` where the surface cannot be seen at all.
-    pub fn cut(&self, footage: &dyn Footage, t: usize) -> Result<Option<Cut>> {
+    /// Cuts one frame; `None` where the surface cannot be seen at all. With `shown`, a network's mask of the whole frame,
+    /// that is evidence too.
+    pub fn cut(&self, footage: &dyn Footage, t: usize, shown: Option<&Image<u8>>) -> Result<Option<Cut>> {
         let Some((predicted, frame, scatter)) = self.look(footage, t)? else { return Ok(None) };
         let evidence = evidence(&frame, &predicted.surface, &scatter, &self.colours);
         // Outside the region nothing is claimed; such pixels follow their neighbours.
-        let claimed = evidence
+        let mut claimed = evidence
             .zip(&predicted.coverage, |e, k| if k > 0.01 { e.clamp(-STRONGEST, STRONGEST) } else { 0.0 });
+        if let Some(shown) = shown {
+            claimed = claimed.zip(&shown.crop(predicted.part), |e, m| e + opinion(m));
+        }
         let misfit = misfits(&frame, &predicted.surface, &scatter);
         let surface = cheapest(&claimed, &misfit);
         Ok(Some(Cut { predicted, frame, scatter, surface }))
     }
+}
+
+/// Evidence in a network's mask of a pixel.
+fn opinion(mask: u8) -> f32 {
+    let m = (f32::from(mask) / 255.0).clamp(0.01, 0.99);
+    OPINION * (m / (1.0 - m)).ln()
 }
 
 /// Difference to the surface in units of its scatter.

@@ -3,6 +3,8 @@
 
 mod clips;
 mod mistakes;
+#[cfg(feature = "neural")]
+mod neural;
 mod outputs;
 mod readme;
 mod whole;

@@ -101,8 +101,8 @@ fn wrong_wishes_are_answered_before_frames_are_read() {
         ],
         &["990 to 1005", "1001 to 1012"],
     );
-    refused(&[set("range", 0), set("preset", 2)], &["preset", "not in this version"]);
-    refused(&[set("preset", 1), set("shape", 2)], &["ROI input"]);
+    refused(&[set("range", 0), set("flow", 2)], &["flow", "not in this version"]);
+    refused(&[set("flow", 0), set("preset", 1), set("shape", 2)], &["ROI input"]);
     refused(&[set("shape", 1)], &["no region is drawn"]);
     run(&mut host, &[press("export_atlas")]);
     assert!(text(&host, "status").contains("press Analyze first"));

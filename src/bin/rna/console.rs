@@ -121,6 +121,12 @@ impl Stages {
                     bar.set_position(done as u64);
                 }
             }
+            Message::Note { text } => match &self.current {
+                Some((_, bar, _)) if std::io::stderr().is_terminal() => bar.set_message(text),
+                _ => {
+                    let _ = writeln!(std::io::stderr().lock(), "  {text}");
+                }
+            },
             Message::Warning { text } => match &self.current {
                 Some((_, bar, _)) => bar.suspend(|| complain(&format!("warning: {text}"))),
                 None => complain(&format!("warning: {text}")),
@@ -144,7 +150,7 @@ impl Stages {
 fn bar(name: &'static str, total: usize) -> ProgressBar {
     let (bar, template) = match total {
         0 => (ProgressBar::new_spinner(), "{prefix:<10} {spinner} {elapsed}"),
-        n => (ProgressBar::new(n as u64), "{prefix:<10} {wide_bar} {pos}/{len}, {eta} left"),
+        n => (ProgressBar::new(n as u64), "{prefix:<10} {wide_bar} {pos}/{len}, {eta} left {msg}"),
     };
     // A template that does not parse would cost the looks of the bar, not the work.
     let bar = bar
