@@ -47,6 +47,7 @@ mod render;
 mod report;
 mod script;
 mod session;
+mod stir;
 mod suites;
 mod tables;
 

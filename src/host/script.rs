@@ -95,6 +95,14 @@ pub enum Command {
         #[serde(default)]
         padding: usize,
     },
+    /// While ranges are rendered from here on, the parameter takes these values in turn, from another thread; without
+    /// values it rests again.
+    Stir {
+        /// Its name.
+        param: String,
+        /// As for `Set`.
+        values: Vec<serde_json::Value>,
+    },
     /// Renders a range.
     Render {
         /// First time.

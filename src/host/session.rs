@@ -10,6 +10,7 @@ use super::profile::{Faults, Fresh, Profile, disordered};
 use super::render::{self, Rendered, Sink};
 use super::report::{Kind, Report};
 use super::script::{Command, Outcome};
+use super::stir::{Stirred, stir};
 use super::tables::text_of;
 use crate::error::{Error, Result};
 use crate::openfx::*;
@@ -30,6 +31,7 @@ pub struct Session {
     instances: BTreeMap<String, Instance>,
     selected: String,
     saved: Option<State>,
+    stirred: Vec<Stirred>,
     host: &'static OfxHost,
     _claim: Claim,
 }
@@ -83,6 +85,7 @@ impl Session {
             instances: BTreeMap::new(),
             selected: String::new(),
             saved: None,
+            stirred: Vec::new(),
             host,
             _claim: claim,
         };
@@ -181,6 +184,7 @@ impl Session {
             Command::Set { param, value } => return self.set(param, value, None),
             Command::Key { param, time, value } => return self.set(param, value, Some(*time)),
             Command::Press { param } => return self.press(param),
+            Command::Stir { param, values } => self.stir(param, values)?,
             Command::Time { time } => self.go_to(*time),
             Command::Connect { clip, source } => self.connect(clip, source.as_deref())?,
             Command::Draw => return self.overlay()?.draw().map(Outcome::Drawing),
@@ -309,6 +313,16 @@ impl Session {
         self.tell(kOfxTypeParameter, param, kOfxChangeUserEdited)
     }
 
+    fn stir(&mut self, param: &str, values: &[serde_json::Value]) -> Result<()> {
+        let found = self.param(param)?;
+        let values = values.iter().map(|v| found.parse(v)).collect::<Result<Vec<_>>>()?;
+        self.stirred.retain(|(p, _)| p.name != param);
+        if !values.is_empty() {
+            self.stirred.push((found, values));
+        }
+        Ok(())
+    }
+
     fn press(&mut self, param: &str) -> Result<Outcome> {
         if !self.param(param)?.is_button() {
             return Err(Error::setting(param, "it is no button; set it instead"));
@@ -357,7 +371,10 @@ impl Session {
         let times: Vec<f64> = (0..=count as usize).map(|i| first + i as f64 * step).collect();
         let times = self.shared.faults.disorder.map_or(times.clone(), |seed| disordered(&times, seed));
         match self.shared.profile.fresh {
-            Fresh::Never => render::sequence(&self.instance()?.effect, &times, sink),
+            Fresh::Never => {
+                let effect = &self.instance()?.effect;
+                stir(effect, &self.stirred, || render::sequence(effect, &times, sink))
+            }
             Fresh::Range => {
                 let state = self.instance()?.effect.save();
                 let loaded =
