@@ -33,8 +33,16 @@ fn reference() -> Reference {
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-fn device() -> Device {
-    Device::flex().autodiff()
+/// The processor, and a GPU where the build and the machine have one.
+fn devices() -> Vec<Device> {
+    let mut all = vec![Device::flex().autodiff()];
+    if cfg!(feature = "gpu") {
+        match rna::fit::open(rna::param::DeviceChoice::Gpu) {
+            Ok(gpu) => all.push(gpu.device),
+            Err(_) => println!("skipped on a GPU: there is none"),
+        }
+    }
+    all
 }
 
 fn tensor(input: &Input, device: &Device) -> Tensor<2> {
@@ -76,10 +84,10 @@ fn loss(name: &str, of: &BTreeMap<String, Tensor<2>>) -> Tensor<1> {
 
 #[test]
 fn losses_and_their_slopes_are_those_of_pytorch() {
-    let device = device();
-    for record in reference().losses {
+    for (device, record) in devices().iter().flat_map(|d| reference().losses.into_iter().map(move |r| (d, r)))
+    {
         let leaf = |(k, v): (&String, &Input)| {
-            let t = tensor(v, &device);
+            let t = tensor(v, device);
             (k.clone(), if record.slopes.contains_key(k) { t.require_grad() } else { t })
         };
         let of: BTreeMap<String, Tensor<2>> = record.inputs.iter().map(leaf).collect();
@@ -97,7 +105,7 @@ fn losses_and_their_slopes_are_those_of_pytorch() {
 #[test]
 fn slopes_are_what_small_changes_make() {
     const STEP: f64 = 1e-3;
-    let device = device();
+    let device = Device::flex().autodiff();
     for record in reference().losses.iter().filter(|r| r.name != "rigid") {
         for (k, slopes) in &record.slopes {
             let moved = |i: usize, by: f64| {
@@ -135,13 +143,14 @@ fn both_ways(grid: HashGrid) -> [(&'static str, HashGrid); 2] {
 
 #[test]
 fn the_hash_grid_is_the_published_one() {
-    let device = device();
-    for record in reference().encodings {
+    for (device, record) in
+        devices().iter().flat_map(|d| reference().encodings.into_iter().map(move |r| (d, r)))
+    {
         let shape = record.shape.unwrap();
         let table = record.inputs["table"].data.iter().map(|v| *v as f32).collect();
         let dimensions = record.inputs["points"].shape[1];
-        for (way, grid) in both_ways(HashGrid::new(&shape, dimensions, table, &device)) {
-            let points = tensor(&record.inputs["points"], &device).require_grad();
+        for (way, grid) in both_ways(HashGrid::new(&shape, dimensions, table, device)) {
+            let points = tensor(&record.inputs["points"], device).require_grad();
             let traces = Traces::default();
             let encoded = grid.forward(points.clone(), &traces);
             let off = worst(&numbers(encoded.clone()), &record.value);
@@ -158,11 +167,11 @@ fn the_hash_grid_is_the_published_one() {
 #[test]
 fn a_place_hit_often_sums_exactly() {
     const POINTS: usize = 500_000;
-    let device = device();
     let shape = Encoding { levels: 2, features: 2, log2_table: 6, base: 4.0, growth: 4.0 };
-    for (way, grid) in both_ways(HashGrid::new(&shape, 2, vec![0.5; shape.length()], &device)) {
+    let grid = |d: &Device| HashGrid::new(&shape, 2, vec![0.5; shape.length()], d);
+    for (device, (way, grid)) in devices().iter().flat_map(|d| both_ways(grid(d)).map(|g| (d, g))) {
         // At the first node: its weight is 1, that of all others 0.
-        let points = Tensor::<2>::zeros([POINTS, 2], &device);
+        let points = Tensor::<2>::zeros([POINTS, 2], device);
         let traces = Traces::default();
         let gradients = grid.forward(points, &traces).sum().backward();
         for (i, slope) in table_slopes(&grid, traces, &gradients).iter().enumerate() {

@@ -125,10 +125,14 @@ struct Toy {
 
 impl Toy {
     fn new() -> Self {
+        Self::on(Chosen::processor())
+    }
+
+    fn on(chosen: Chosen) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let samples = samples(&folder.path().join("points"));
         let canvas = Canvas::new(&CORNERS, SIZE).unwrap();
-        Self { folder, samples, canvas, chosen: Chosen::processor(), space: Space::new(SIZE, FRAMES) }
+        Self { folder, samples, canvas, chosen, space: Space::new(SIZE, FRAMES) }
     }
 
     fn train(&self, config: &Config, name: &str, progress: &Progress) -> rna::Result<Networks> {
@@ -281,4 +285,24 @@ fn a_fit_that_diverges_says_so_and_ends_in_numbers() {
         "{said:?}"
     );
     assert!(fingerprint(&toy, &networks).iter().all(|b| f32::from_bits(*b).is_finite()));
+}
+
+/// A few steps on a GPU come to what they come to on the processor: the networks start alike on both.
+#[cfg(feature = "gpu")]
+#[test]
+fn a_gpu_comes_to_the_same() {
+    let Ok(chosen) = rna::fit::open(rna::param::DeviceChoice::Gpu) else {
+        println!("skipped: no GPU, nor a driver that plays one");
+        return;
+    };
+    println!("on {}", chosen.name);
+    let config =
+        Config { batch: 256, ..config(vec![phase(Goal::Bootstrap, 4, 1.0), phase(Goal::Refine, 2, 1.0)]) };
+    let numbers = |toy: Toy| -> Vec<f32> {
+        let networks = toy.train(&config, "state", &Progress::silent()).unwrap();
+        fingerprint(&toy, &networks).into_iter().map(f32::from_bits).collect()
+    };
+    let (found, expected) = (numbers(Toy::on(chosen)), numbers(Toy::new()));
+    let worst = found.iter().zip(&expected).map(|(a, b)| (a - b).abs() / (1.0 + b.abs())).fold(0.0, f32::max);
+    assert!(worst < 0.01, "a GPU differs from the processor by {worst}");
 }

@@ -29,6 +29,7 @@ impl Masks {
     }
 
     /// Writes a mask of each frame, of working size.
+    #[cfg(feature = "neural")]
     pub(super) fn write(path: &Path, frames: usize, one: impl Fn(usize) -> Result<Image<u8>>) -> Result<()> {
         crate::frame::io::write_atomic(path, |file| {
             (0..frames).try_for_each(|t| file.write_all(one(t)?.pixels()).map_err(Error::io("write", path)))
