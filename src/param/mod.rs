@@ -391,7 +391,7 @@ mod tests {
     fn wrong_values_say_what_is_allowed() {
         let fails = |k, v| AnalysisSettings::from_values(&values(&[(k, v)])).unwrap_err().to_string();
         assert!(fails("preset", "best").contains("standard|draft"));
-        assert!(fails("preset", "neural").contains("not in this version"));
+        assert!(fails("flow", "raft").contains("not in this version"));
         assert!(fails("size", "9000").contains("from 0 to 4096"));
         assert!(fails("size", "20").contains("64 or more"));
         let e = RenderSettings::from_values(&values(&[("opacity", "nan")])).unwrap_err().to_string();
