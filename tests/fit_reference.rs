@@ -1,6 +1,11 @@
 //! The neural fit's losses and encoding against PyTorch (`tests/reference/fit.py`) and against central differences.
 #![cfg(feature = "neural")]
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, helpers included")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and says what it skips"
+)]
 
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use rna::fit::{Encoding, HashGrid, Traces, losses};
