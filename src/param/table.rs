@@ -111,7 +111,7 @@ pub const TABLE: &[Param] = &[
                 ("standard", "the direct solver in full"),
                 ("draft", "a quick look: smaller working size, fewer rounds"),
                 ("neural", "networks for map, atlas, light and mask, started from the direct solver"),
-                ("paper", "the published method from nothing: minutes on a GPU, half a day without one"),
+                ("paper", "the published method from nothing: hours on a processor"),
             ],
         },
     },
