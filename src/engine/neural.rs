@@ -67,7 +67,9 @@ impl Analysis<'_> {
                 let fitted = a.fitted(&lesson, &networks, &chosen, spool);
                 let maps = (0..spool.len()).map(|t| fitted.corrected(&base.canvas, &base.maps[t], t));
                 let maps = maps.collect::<Result<Vec<Map>>>()?;
-                let mut solution = a.solution(&fitted, Solution { maps, ..base.clone() })?;
+                // Not A's own picture: between the pixels of the few frames that see it, it is free to be anything.
+                let (_, light) = fitted.appearance(&base.canvas, a.roi.reference_frame, Some(&base.light))?;
+                let mut solution = Solution { maps, light, ..base.clone() };
                 a.write_masks(&fitted, &solution, k)?;
                 let shown = a.shown(k, spool.len())?;
                 let visible = |t: usize| shown.read(t).map(|m| m.map(|v| f32::from(*v) / 255.0));
@@ -107,7 +109,8 @@ impl Analysis<'_> {
                         None => solution.trust[t] = 0.0,
                     }
                 }
-                let solution = a.solution(&fitted, solution)?;
+                let (atlas, light) = fitted.appearance(canvas, a.roi.reference_frame, None)?;
+                let solution = Solution { atlas, light, ..solution };
                 a.write_masks(&fitted, &solution, k)?;
                 Ok(solution)
             };
@@ -194,12 +197,6 @@ impl Analysis<'_> {
         spool: &Spool,
     ) -> Fitted<'a> {
         Fitted { networks, space: lesson.space, device: &device.plain, size: self.size, frames: spool.len() }
-    }
-
-    /// The networks' own atlas and light in place of a solution's.
-    fn solution(&self, fitted: &Fitted, base: Solution) -> Result<Solution> {
-        let (atlas, light) = fitted.appearance(&base.canvas, self.roi.reference_frame, Some(&base.light))?;
-        Ok(Solution { atlas, light, ..base })
     }
 
     /// M of all frames, over the part that may see the canvas.

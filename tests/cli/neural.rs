@@ -27,8 +27,8 @@ fn a_neural_fit_ends_in_a_file_like_any_other() {
     let info: Value = serde_json::from_str(&works(at, &["info", "shot.rna", "--json"])).unwrap();
     let quality: Vec<f64> =
         info["quality"][0].as_array().unwrap().iter().map(|q| q["psnr"].as_f64().unwrap()).collect();
-    // Four frames are few: those beside the reference are explained worse than by the direct solver, 21 to 26 dB.
-    assert!(quality.iter().all(|psnr| *psnr > 20.0), "{quality:?}");
+    // The direct solver explains them with 26 to 32 dB; a picture overfitted to the reference frame did with 21 to 43.
+    assert!(quality.iter().all(|psnr| *psnr > 25.0), "{quality:?}");
     works(at, &["atlas", "shot.rna", "-o", "atlas.png"]);
     works(
         at,
