@@ -7,7 +7,7 @@ use std::path::Path;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use image::imageops::FilterType;
-use rna::flow::{Dis, OpticalFlow, consistency};
+use rna::flow::{Dis, consistency};
 use rna::frame::Image;
 
 const SIZE: (usize, usize) = (768, 432);
@@ -46,7 +46,7 @@ fn flow(c: &mut Criterion) {
         let threads = pool.current_num_threads();
         for (preset, dis) in [("default", Dis::default()), ("fine", Dis::fine())] {
             group.bench_function(format!("{preset}/threads {threads}"), |b| {
-                pool.install(|| b.iter(|| dis.flow(black_box(&from), black_box(&to))));
+                pool.install(|| b.iter(|| dis.between(black_box(&from), black_box(&to))));
             });
         }
     }

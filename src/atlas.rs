@@ -174,6 +174,9 @@ pub struct Header {
     pub fingerprint: String,
     /// Settings that led here, by parameter id.
     pub settings: std::collections::BTreeMap<String, String>,
+    /// What did the work of a stage, by the stage's parameter, where there is a choice.
+    #[serde(default)]
+    pub engines: std::collections::BTreeMap<String, String>,
     /// Per surface, then per frame.
     pub quality: Vec<Vec<Quality>>,
 }

@@ -78,6 +78,14 @@ pub enum Error {
     /// An analysis and a clip, or an analysis and an edited picture, do not belong together.
     #[error("{0}")]
     Mismatch(String),
+    /// A network's file is missing, damaged or another one, or it fails.
+    #[error("cannot use the model {path}: {reason}")]
+    Model {
+        /// The file concerned.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        reason: String,
+    },
     /// A plugin cannot be loaded or did not do what it must.
     #[error("cannot use the plugin {path}: {reason}")]
     Plugin {

@@ -21,6 +21,10 @@ pub mod param;
 pub mod roi;
 
 pub mod clip;
+
+#[cfg(feature = "onnx")]
+pub mod onnx;
+
 pub mod flow;
 
 pub mod light;

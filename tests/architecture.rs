@@ -16,12 +16,13 @@ const MODULES: &[(&str, &[&str])] = &[
     ("param", &["error"]),
     ("roi", &["error", "frame"]),
     ("clip", &["error", "frame", "progress", "roi"]),
-    ("flow", &["error", "frame"]),
+    ("onnx", &["error", "frame"]),
+    ("flow", &["error", "frame", "onnx"]),
     ("linear", &[]),
     ("light", &["frame", "linear"]),
     ("track", &["clip", "error", "flow", "frame", "light", "linear", "progress", "roi"]),
     ("mask", &["clip", "error", "frame", "track"]),
-    ("matte", &["frame", "mask"]),
+    ("matte", &["error", "frame", "mask", "onnx"]),
     ("fit", &["clip", "error", "flow", "frame", "light", "param", "progress", "track"]),
     ("atlas", &["error", "frame", "param", "roi"]),
     ("store", &["atlas", "clip", "error", "frame", "param", "roi"]),
@@ -29,8 +30,8 @@ const MODULES: &[(&str, &[&str])] = &[
     (
         "engine",
         &[
-            "atlas", "clip", "error", "fit", "flow", "frame", "light", "mask", "matte", "param", "progress",
-            "render", "roi", "store", "track",
+            "atlas", "clip", "error", "fit", "flow", "frame", "light", "mask", "matte", "onnx", "param",
+            "progress", "render", "roi", "store", "track",
         ],
     ),
     ("openfx", &[]),
@@ -40,7 +41,7 @@ const MODULES: &[(&str, &[&str])] = &[
         "bin",
         &[
             "atlas", "clip", "engine", "error", "fit", "flow", "frame", "host", "light", "mask", "matte",
-            "param", "progress", "render", "roi", "store", "track",
+            "onnx", "param", "progress", "render", "roi", "store", "track",
         ],
     ),
 ];
@@ -58,8 +59,9 @@ const FENCES: &[(&str, &[&str])] = &[
     ("image", &["frame::io"]),
     ("mozjpeg", &["frame::io"]),
     ("burn", &["fit"]),
+    ("ort", &["onnx"]),
     ("fastrand", &["fit"]),
-    ("fast_image_resize", &["frame", "clip", "engine"]),
+    ("fast_image_resize", &["frame"]),
     ("wide", &["render"]),
 ];
 

@@ -33,8 +33,8 @@ struct Exact {
 }
 
 impl OpticalFlow for Exact {
-    fn flow(&self, from: &Image<f32>, to: &Image<f32>) -> Result<Image<Vec2>> {
-        let gap = (to[(0, 0)] - from[(0, 0)]).round();
+    fn flow(&self, from: &Image<Rgba>, to: &Image<Rgba>) -> Result<Image<Vec2>> {
+        let gap = (to[(0, 0)][0] - from[(0, 0)][0]).round();
         let off = self.error * gap * gap.abs();
         Ok(Image::new(from.width(), from.height(), [gap * STEP[0] + off, gap * STEP[1]]))
     }
@@ -174,7 +174,7 @@ fn what_does_not_fit_is_refused() {
     };
     struct Small;
     impl OpticalFlow for Small {
-        fn flow(&self, _: &Image<f32>, _: &Image<f32>) -> Result<Image<Vec2>> {
+        fn flow(&self, _: &Image<Rgba>, _: &Image<Rgba>) -> Result<Image<Vec2>> {
             Ok(Image::new(2, 2, [0.0; 2]))
         }
     }

@@ -10,7 +10,7 @@ use std::io::Read;
 use std::path::Path;
 
 use rna::flow::aggregate::{Aggregation, Aggregator, Appearance, Pairs, Sequence, Surroundings, region_mask};
-use rna::flow::{Dis, OpticalFlow, consistency};
+use rna::flow::{Dis, consistency};
 use rna::frame::{Image, Rgba, Vec2, bilinear, luminance};
 use rna::roi::{Roi, coverage};
 
@@ -114,7 +114,7 @@ struct Judged {
 /// point of it to two pixels. Wrong: another point, or one end is hidden. Where both ends are hidden nothing is known.
 fn judge(truth: &Truth, appearance: &dyn Appearance, (t, u): (usize, usize), direct: bool) -> Vec<Judged> {
     let [a, b] = [t, u].map(|i| luminance(&truth.frames[i]));
-    let (there, back) = (Dis::default().flow(&a, &b).unwrap(), Dis::default().flow(&b, &a).unwrap());
+    let (there, back) = (Dis::default().between(&a, &b).unwrap(), Dis::default().between(&b, &a).unwrap());
     let error = consistency(&there, &back).unwrap();
     let [from, to] = [t, u].map(|i| appearance.features(&truth.frames[i]).unwrap());
     let mut judged = Vec::new();
@@ -258,8 +258,8 @@ fn print_direct(truth: &Truth) {
     let grey: Vec<Image<f32>> = truth.frames.iter().map(luminance).collect();
     let (flow, to) = (Dis::default(), &grey[truth.reference]);
     for (t, from) in grey.iter().enumerate().filter(|(t, _)| *t != truth.reference) {
-        let there = flow.flow(from, to).unwrap();
-        let error = consistency(&there, &flow.flow(to, from).unwrap()).unwrap();
+        let there = flow.between(from, to).unwrap();
+        let error = consistency(&there, &flow.between(to, from).unwrap()).unwrap();
         let on = |x: usize, y: usize| [x as f32 + there[(x, y)][0], y as f32 + there[(x, y)][1]];
         plain.add(truth, t, |x, y| Some(on(x, y)));
         checked.add(truth, t, |x, y| (error[(x, y)] <= 5.0).then(|| on(x, y)));

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rna::flow::{Dis, OpticalFlow};
+use rna::flow::Dis;
 use rna::frame::{Image, Vec2};
 
 fn folder() -> Option<PathBuf> {
@@ -48,7 +48,7 @@ fn mean_error(flow: &Image<Vec2>, truth: &Image<Vec2>) -> f64 {
 
 fn error_of(dis: &Dis, folder: &Path) -> f64 {
     let (a, b) = (luminance(&folder.join("frame10.png")), luminance(&folder.join("frame11.png")));
-    mean_error(&dis.flow(&a, &b).unwrap(), &read_flo(&folder.join("flow10.flo")))
+    mean_error(&dis.between(&a, &b).unwrap(), &read_flo(&folder.join("flow10.flo")))
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 use proptest::prelude::*;
 use rna::Error;
-use rna::flow::{Dis, OpticalFlow, Refinement, consistency};
+use rna::flow::{Dis, Refinement, consistency};
 use rna::frame::{Image, Vec2};
 
 /// A band-limited random texture that can be read anywhere: sixty plane waves of 6 to 30 pixels.
@@ -104,7 +104,7 @@ fn known_motions_are_measured() {
     for (i, (name, motion)) in motions().into_iter().enumerate() {
         let (from, to) = pictures(motion, 11 + i as u32);
         for (preset, dis, limit) in [("default", Dis::default(), 0.1), ("fine", Dis::fine(), 0.05)] {
-            let error = mean_error(&dis.flow(&from, &to).unwrap(), motion);
+            let error = mean_error(&dis.between(&from, &to).unwrap(), motion);
             println!("{name}, {preset}: {error:.4} px");
             assert!(error < limit, "{name}, {preset}: mean error {error} px, allowed {limit}");
         }
@@ -116,7 +116,8 @@ fn forth_and_back_is_nothing_where_both_pictures_show_it() {
     for (name, motion) in motions() {
         let (from, to) = pictures(motion, 5);
         let dis = Dis::default();
-        let error = consistency(&dis.flow(&from, &to).unwrap(), &dis.flow(&to, &from).unwrap()).unwrap();
+        let error =
+            consistency(&dis.between(&from, &to).unwrap(), &dis.between(&to, &from).unwrap()).unwrap();
         let mut inner: Vec<f32> =
             (16..SIZE.1 - 16).flat_map(|y| error.row(y)[16..SIZE.0 - 16].to_vec()).collect();
         inner.sort_by(f32::total_cmp);
@@ -130,8 +131,8 @@ fn refinement_is_worth_its_time() {
     let (_, motion) = motions()[1];
     let (from, to) = pictures(motion, 3);
     let off = Dis { refinement: Refinement { warps: 0, ..Dis::default().refinement }, ..Dis::default() };
-    let coarse = mean_error(&off.flow(&from, &to).unwrap(), motion);
-    let fine = mean_error(&Dis::default().flow(&from, &to).unwrap(), motion);
+    let coarse = mean_error(&off.between(&from, &to).unwrap(), motion);
+    let fine = mean_error(&Dis::default().between(&from, &to).unwrap(), motion);
     assert!(fine < 0.7 * coarse, "{fine} px with refinement, {coarse} px without");
 }
 
@@ -140,7 +141,7 @@ fn brightness_may_change() {
     let (_, motion) = motions()[0];
     let (from, to) = pictures(motion, 17);
     let to = to.map(|v| 0.95 * v + 12.0);
-    let error = mean_error(&Dis::default().flow(&from, &to).unwrap(), motion);
+    let error = mean_error(&Dis::default().between(&from, &to).unwrap(), motion);
     assert!(error < 0.15, "{error}");
 }
 
@@ -151,7 +152,7 @@ fn any_number_of_threads_gives_the_same_bytes() {
     for dis in [Dis::default(), Dis::fine()] {
         let with = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            let flow = pool.install(|| dis.flow(&from, &to)).unwrap();
+            let flow = pool.install(|| dis.between(&from, &to)).unwrap();
             flow.into_pixels().into_iter().flatten().map(f32::to_bits).collect::<Vec<_>>()
         };
         let one = with(1);
@@ -164,11 +165,11 @@ fn nothing_to_see_means_no_motion() {
     for (w, h) in [(0, 0), (0, 5), (1, 1), (1, 40), (7, 100), (8, 8), (9, 31), (64, 48)] {
         let flat = Image::new(w, h, 90.0f32);
         for dis in [Dis::default(), Dis::fine()] {
-            let flow = dis.flow(&flat, &flat).unwrap();
+            let flow = dis.between(&flat, &flat).unwrap();
             assert_eq!(flow.size(), (w, h));
             assert!(flow.pixels().iter().all(|f| *f == [0.0, 0.0]), "{w}×{h}");
             // A uniform change of brightness is no motion either.
-            let flow = dis.flow(&flat, &Image::new(w, h, 120.0)).unwrap();
+            let flow = dis.between(&flat, &Image::new(w, h, 120.0)).unwrap();
             assert!(flow.pixels().iter().all(|f| *f == [0.0, 0.0]), "{w}×{h}, brighter");
         }
     }
@@ -177,14 +178,14 @@ fn nothing_to_see_means_no_motion() {
 #[test]
 fn a_picture_smaller_than_a_patch_is_still() {
     let picture = Image::from_fn(7, 30, |x, y| (x * y) as f32);
-    let flow = Dis::default().flow(&picture, &picture.map(|v| 2.0 * v)).unwrap();
+    let flow = Dis::default().between(&picture, &picture.map(|v| 2.0 * v)).unwrap();
     assert!(flow.pixels().iter().all(|f| *f == [0.0, 0.0]));
 }
 
 #[test]
 fn what_cannot_be_used_is_said() {
     let (a, b) = (Image::new(20, 20, 0.0f32), Image::new(20, 21, 0.0f32));
-    assert!(matches!(Dis::default().flow(&a, &b), Err(Error::Mismatch(_))));
+    assert!(matches!(Dis::default().between(&a, &b), Err(Error::Mismatch(_))));
     let refined = |change: fn(&mut Refinement)| {
         let mut dis = Dis::default();
         change(&mut dis.refinement);
@@ -199,7 +200,7 @@ fn what_cannot_be_used_is_said() {
         refined(|r| r.delta = -1.0),
     ];
     for dis in unusable {
-        assert!(matches!(dis.flow(&a, &a), Err(Error::Setting { .. })), "{dis:?}");
+        assert!(matches!(dis.between(&a, &a), Err(Error::Setting { .. })), "{dis:?}");
     }
 }
 
@@ -209,7 +210,7 @@ fn every_patch_size_measures_a_shift() {
     let (from, to) = pictures(motion, 29);
     for patch_size in [4, 8, 12, 16] {
         let dis = Dis { patch_size, ..Dis::default() };
-        let error = mean_error(&dis.flow(&from, &to).unwrap(), motion);
+        let error = mean_error(&dis.between(&from, &to).unwrap(), motion);
         assert!(error < 0.15, "patches of {patch_size} pixels: {error}");
     }
 }
@@ -234,7 +235,7 @@ proptest! {
             to[(w / 2, h / 2)] = f32::NAN;
         }
         let dis = if fine { Dis::fine() } else { Dis::default() };
-        let flow = dis.flow(&from, &to).unwrap();
+        let flow = dis.between(&from, &to).unwrap();
         prop_assert_eq!(flow.size(), (w, h));
         if !hole {
             prop_assert!(flow.pixels().iter().flatten().all(|v| v.is_finite()));

@@ -48,22 +48,34 @@ impl Masks {
     ) -> Result<(Self, Vec<Quality>)> {
         let size = footage.size();
         let mut quality = Vec::with_capacity(footage.len());
-        let all: Vec<usize> = (0..footage.len()).collect();
-        let one = |t: usize| {
+        let batch = matting.batch().max(1);
+        let starts: Vec<usize> = (0..footage.len()).step_by(batch).collect();
+        let cut = |t: usize| {
             progress.check()?;
-            let nothing = Quality { confidence: 0.0, visible: 0.0, psnr: 0.0 };
             let shown = shown.map(|m| m.read(t)).transpose()?;
-            let Some(cut) = visibility.cut(footage, t, shown.as_ref())? else {
-                return Ok((Image::new(size.0, size.1, 0), nothing));
+            visibility.cut(footage, t, shown.as_ref())
+        };
+        let some = |start: usize| -> Result<Vec<(Image<u8>, Quality)>> {
+            let frames = start..(start + batch).min(footage.len());
+            let cuts = frames.map(cut).collect::<Result<Vec<_>>>()?;
+            let places: Vec<bool> = cuts.iter().map(Option::is_some).collect();
+            let cuts: Vec<Cut> = cuts.into_iter().flatten().collect();
+            let shares = matting.mattes(&cuts)?;
+            let mut matted = cuts.iter().zip(&shares);
+            let result = |there: &bool| match there.then(|| matted.next()).flatten() {
+                Some((cut, share)) => (placed(cut, share, visibility, size), judged(cut, share)),
+                None => (Image::new(size.0, size.1, 0), Quality { confidence: 0.0, visible: 0.0, psnr: 0.0 }),
             };
-            let share = matting.matte(&cut);
-            Ok((placed(&cut, &share, visibility, size), judged(&cut, &share)))
+            Ok(places.iter().map(result).collect())
         };
         crate::frame::io::write_atomic(path, |file| {
-            in_order(&all, one, |t, (mask, q): (Image<u8>, Quality)| {
-                file.write_all(mask.pixels()).map_err(Error::io("write", path))?;
-                quality.push(q);
-                progress.step(done_before + t + 1)
+            in_order(&starts, some, |start, done| {
+                for (k, (mask, q)) in done.into_iter().enumerate() {
+                    file.write_all(mask.pixels()).map_err(Error::io("write", path))?;
+                    quality.push(q);
+                    progress.step(done_before + start + k + 1)?;
+                }
+                Ok(())
             })
         })?;
         Ok((Self { path: path.to_path_buf(), size }, quality))

@@ -1,6 +1,7 @@
 //! The order of the stages, and resuming after the last finished one.
 
 mod bake;
+mod engines;
 mod frames;
 mod masks;
 #[cfg(feature = "neural")]
@@ -13,13 +14,13 @@ use crate::error::{Error, Result};
 use crate::flow::Dis;
 use crate::frame::{Encoding, Scale, working_size};
 use crate::mask::Visibility;
-use crate::matte::KnownSurface;
 use crate::param::{AnalysisSettings, InputColour, Preset};
 use crate::progress::Progress;
 use crate::roi::Roi;
 use crate::store;
 use crate::track::{Canvas, Effort, Inverses, Solution, Tracked, Tracker, refine};
 use bake::{Baked, map_step};
+use engines::Engines;
 use frames::FullSize;
 use masks::Masks;
 use std::path::PathBuf;
@@ -94,6 +95,7 @@ struct Analysis<'a> {
     fingerprint: String,
     size: (usize, usize),
     effort: Effort,
+    engines: Engines,
     work: WorkFolder,
     stages: Vec<StageTime>,
 }
@@ -120,12 +122,14 @@ impl<'a> Analysis<'a> {
             Preset::Draft => Effort { rounds: 1, sharpenings: 1 },
             Preset::Standard | Preset::Neural | Preset::Paper => Effort { rounds: 2, sharpenings: 2 },
         };
+        let engines = Engines::choose(&job.settings, progress)?;
         let key = serde_json::json!({
             "version": env!("CARGO_PKG_VERSION"), "clip": fingerprint, "roi": roi, "settings": job.settings.record,
+            "engines": engines.used(),
         });
         let work = WorkFolder::open(&job.output, &key.to_string())?;
         let full = FullSize { clip, encoding };
-        Ok(Self { job, progress, full, roi, fingerprint, size, effort, work, stages: Vec::new() })
+        Ok(Self { job, progress, full, roi, fingerprint, size, effort, engines, work, stages: Vec::new() })
     }
 
     fn run(mut self) -> Result<Report> {
@@ -217,7 +221,7 @@ impl<'a> Analysis<'a> {
                     footage: spool,
                     canvas: &canvas,
                     reference: a.roi.reference_frame,
-                    flow: &Dis::default(),
+                    flow: &*a.engines.flow,
                     fine_flow: &Dis::fine(),
                 };
                 let tracked = tracker.run(a.progress, &done)?;
@@ -250,9 +254,9 @@ impl<'a> Analysis<'a> {
                 let visibility = Visibility::learn(spool, &solutions[k], &inverses[k])?;
                 let before = k * spool.len();
                 let shown = fit.shown.as_ref().map(|all| &all[k]);
-                let matting = KnownSurface::default();
+                let matting = &*a.engines.matting;
                 let (_, mut quality) =
-                    Masks::make(&path(a, k), spool, &visibility, shown, &matting, a.progress, before)?;
+                    Masks::make(&path(a, k), spool, &visibility, shown, matting, a.progress, before)?;
                 bake::confidence(&mut quality, &fit.bridged[k]);
                 Ok(quality)
             };
@@ -307,6 +311,7 @@ impl<'a> Analysis<'a> {
             roi: self.roi.clone(),
             fingerprint: self.fingerprint.clone(),
             settings: self.job.settings.record.clone(),
+            engines: self.engines.used(),
             quality: quality.to_vec(),
         }
     }

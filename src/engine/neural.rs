@@ -8,7 +8,6 @@ use crate::fit::{
     Chosen, Config, Fitted, Index, Learner, Networks, Prior, Probe, Region, Samples, SamplesWriter, Solved,
     Source, Space, Trainer, collect, collect_flow, open,
 };
-use crate::flow::Dis;
 use crate::frame::{Image, Rect, Scale, bilinear_or};
 use crate::track::{Canvas, Correspondences, Inverse, Inverses, Map, Solution};
 use std::path::PathBuf;
@@ -135,7 +134,14 @@ impl Analysis<'_> {
             let mut learners: Vec<Learner> = canvases.iter().zip(&mut writers).map(learner).collect();
             let (step, check) = (|done| a.progress.step(done), || a.progress.check());
             let reference = a.roi.reference_frame;
-            collect_flow(spool, reference, &Dis::default(), &mut learners, &step, &check)?;
+            collect_flow(
+                spool,
+                reference,
+                (&*a.engines.flow, &*a.engines.looks),
+                &mut learners,
+                &step,
+                &check,
+            )?;
             drop(learners);
             writers.into_iter().map(SamplesWriter::finish).collect()
         })

@@ -4,7 +4,7 @@ use super::samples::{Sample, SamplesWriter};
 use crate::clip::Footage;
 use crate::error::Result;
 use crate::flow::OpticalFlow;
-use crate::flow::aggregate::{Aggregation, Aggregator, Pairs, Sequence, Surroundings, region_mask};
+use crate::flow::aggregate::{Aggregation, Aggregator, Appearance, Pairs, Sequence, region_mask};
 use crate::frame::{Image, Vec2};
 
 /// A frame whose adjacent flows are not all there yet.
@@ -34,13 +34,12 @@ pub struct Learner<'a> {
 pub fn collect_flow(
     footage: &dyn Footage,
     reference: usize,
-    flow: &dyn OpticalFlow,
+    (flow, appearance): (&dyn OpticalFlow, &dyn Appearance),
     learners: &mut [Learner],
     step: &(dyn Fn(usize) -> Result<()> + Sync),
     check: &(dyn Fn() -> Result<()> + Sync),
 ) -> Result<()> {
-    let appearance = Surroundings::default();
-    let aggregator = Aggregator { flow, appearance: &appearance, settings: Aggregation::default(), check };
+    let aggregator = Aggregator { flow, appearance, settings: Aggregation::default(), check };
     let levels = |t: usize| footage.levels(t);
     let clip = Sequence { frames: footage.len(), reference, levels: &levels };
     let mut pending: Vec<Pending> = Vec::new();

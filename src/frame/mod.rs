@@ -9,12 +9,14 @@ mod coord;
 mod filter;
 mod image;
 pub mod io;
+mod resize;
 mod sample;
 
 pub use color::{Encoding, luminance};
 pub use coord::{Rect, Scale, working_size};
 pub use filter::{box_blur, dilate, distance, gaussian, scharr};
 pub use image::{Image, Pixel, Rgba, Vec2};
+pub use resize::resized;
 pub use sample::{bilinear, bilinear_or, cubic, cubic_weights};
 
 /// How a file stores one channel of a pixel; what is read at one depth is written at the same depth, bit-exact.

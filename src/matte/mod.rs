@@ -3,13 +3,26 @@
 //! Matting is hard in general because neither layer is known. Here one is: the surface behind is light × atlas. Given
 //! the occluder's colour nearby, its share of a mixed pixel follows in closed form.
 
+#[cfg(feature = "onnx")]
+mod vitmatte;
+
+#[cfg(feature = "onnx")]
+pub use vitmatte::VitMatte;
+
+use crate::error::Result;
 use crate::frame::{Image, Rgba, bilinear, dilate, distance, gaussian};
 use crate::mask::Cut;
 
-/// Turns a cut into a soft mask.
+/// Turns cuts into soft masks.
 pub trait Matting: Send + Sync {
-    /// Share of the surface that shows, 0…1, over the cut's part of the frame; exactly 0 and 1 where that is certain.
-    fn matte(&self, cut: &Cut) -> Image<f32>;
+    /// Frames it is best given at once, at least 1.
+    fn batch(&self) -> usize {
+        1
+    }
+
+    /// Of each cut, the share of the surface that shows, 0…1, over its part of the frame; exactly 0 and 1 where that is
+    /// certain.
+    fn mattes(&self, cuts: &[Cut]) -> Result<Vec<Image<f32>>>;
 }
 
 /// Matting against the known surface; no model needed.
@@ -39,6 +52,12 @@ const LEAST_DEVIATION: f32 = 4.0;
 const REACHES: [(f32, f32); 3] = [(2.5, 1.0), (7.5, 1e-3), (30.0, 1e-6)];
 
 impl Matting for KnownSurface {
+    fn mattes(&self, cuts: &[Cut]) -> Result<Vec<Image<f32>>> {
+        Ok(cuts.iter().map(|cut| self.matte(cut)).collect())
+    }
+}
+
+impl KnownSurface {
     fn matte(&self, cut: &Cut) -> Image<f32> {
         let mut occluder = cut.surface.map(|s| !s);
         if !occluder.pixels().contains(&true) {
@@ -56,9 +75,7 @@ impl Matting for KnownSurface {
         }
         share.map(|a| 1.0 - ((a - self.snap) / (1.0 - 2.0 * self.snap)).clamp(0.0, 1.0))
     }
-}
 
-impl KnownSurface {
     /// The occluder's share α of every pixel within the band: least squares of c = αF + (1−α)B over the channels, each
     /// weighted by its variance, with a prior at the cut's blurred edge.
     fn solve(&self, cut: &Cut, occluder: &Image<bool>, outside: &Image<f32>) -> Image<f32> {

@@ -276,7 +276,8 @@ impl Job {
     /// Makes the finished analysis the instance's own, and clears away what led to it.
     fn adopt(&self, instance: &Instance, doubtful: &[usize]) -> Result<()> {
         let open = show::analysis(&self.output)?;
-        let mut status = format!("analysed {} frames", open.header().frames);
+        let engines: Vec<String> = open.header().engines.iter().map(|(k, v)| format!("{k} {v}")).collect();
+        let mut status = format!("analysed {} frames ({})", open.header().frames, engines.join(", "));
         if !doubtful.is_empty() {
             let shown: Vec<String> =
                 doubtful.iter().map(|f| (self.capture.first + *f as i64).to_string()).collect();

@@ -10,6 +10,7 @@ pub use table::TABLE;
 
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// Which part of the work a parameter belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -224,7 +225,18 @@ pub enum Preset {
     Paper,
 }
 
-/// Where a neural fit is computed.
+/// Which engine does a stage's work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EngineChoice {
+    /// The best that is there.
+    Auto,
+    /// The one that needs no model.
+    Builtin,
+    /// The one that needs a model, or an error without it.
+    Model,
+}
+
+/// Where networks are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeviceChoice {
     /// A GPU where there is one, else the processor.
@@ -251,8 +263,16 @@ pub enum InputColour {
 pub struct AnalysisSettings {
     /// How much work.
     pub preset: Preset,
-    /// Where a neural fit is computed.
+    /// Where networks are computed.
     pub device: DeviceChoice,
+    /// What measures motion between frames.
+    pub flow: EngineChoice,
+    /// What tells points apart by their looks.
+    pub features: EngineChoice,
+    /// What cuts out what passes in front.
+    pub matting: EngineChoice,
+    /// Folder with models, before all others.
+    pub models: Option<PathBuf>,
     /// Long side of the working size.
     pub size: usize,
     /// What the values mean.
@@ -265,12 +285,13 @@ impl AnalysisSettings {
     /// Checks values by id; what is missing takes its default. Names what is not in this version.
     pub fn from_values(given: &BTreeMap<String, String>) -> Result<Self> {
         let v = Checked::new(given, Group::Analyze)?;
-        for (id, later) in [("flow", "raft"), ("matting", "vitmatte")] {
-            if v.text(id) == later {
-                let reason = format!("'{later}' is not in this version; leave --{id} out to use what is");
-                return Err(Error::setting(id, reason));
-            }
-        }
+        let engine = |id: &str| match v.text(id) {
+            "auto" => EngineChoice::Auto,
+            "builtin" => EngineChoice::Builtin,
+            _ => EngineChoice::Model,
+        };
+        let (flow, features, matting) = (engine("flow"), engine("features"), engine("matting"));
+        let models = Some(v.text("models")).filter(|t| !t.is_empty()).map(PathBuf::from);
         let preset = match v.text("preset") {
             "draft" => Preset::Draft,
             "neural" => Preset::Neural,
@@ -298,7 +319,7 @@ impl AnalysisSettings {
             "linear" => InputColour::Linear,
             _ => InputColour::Auto,
         };
-        Ok(Self { preset, device, size, colour, record: v.0 })
+        Ok(Self { preset, device, flow, features, matting, models, size, colour, record: v.0 })
     }
 }
 
@@ -385,13 +406,17 @@ mod tests {
         assert_eq!((s.preset, s.size), (Preset::Standard, 768));
         let s = AnalysisSettings::from_values(&values(&[("preset", "draft")])).unwrap();
         assert_eq!((s.preset, s.size), (Preset::Draft, 480));
+        let s = AnalysisSettings::from_values(&values(&[("flow", "raft"), ("matting", "builtin")])).unwrap();
+        assert_eq!(
+            (s.flow, s.features, s.matting),
+            (EngineChoice::Model, EngineChoice::Auto, EngineChoice::Builtin)
+        );
     }
 
     #[test]
     fn wrong_values_say_what_is_allowed() {
         let fails = |k, v| AnalysisSettings::from_values(&values(&[(k, v)])).unwrap_err().to_string();
         assert!(fails("preset", "best").contains("standard|draft"));
-        assert!(fails("flow", "raft").contains("not in this version"));
         assert!(fails("size", "9000").contains("from 0 to 4096"));
         assert!(fails("size", "20").contains("64 or more"));
         let e = RenderSettings::from_values(&values(&[("opacity", "nan")])).unwrap_err().to_string();

@@ -133,7 +133,21 @@ pub const TABLE: &[Param] = &[
             options: &[
                 ("auto", "the best that is installed"),
                 ("builtin", "dense inverse search, always there"),
-                ("raft", "RAFT through ONNX (not in this version)"),
+                ("raft", "RAFT, where its model is"),
+            ],
+        },
+    },
+    Param {
+        id: "features",
+        label: "Features",
+        hint: "What tells points apart by their looks, for the paper's preset",
+        group: Group::Analyze,
+        page: Page::Analyze,
+        kind: Kind::Choice {
+            options: &[
+                ("auto", "the best that is installed"),
+                ("builtin", "colour and texture around a point, always there"),
+                ("dino", "DINO, where its model is"),
             ],
         },
     },
@@ -147,14 +161,22 @@ pub const TABLE: &[Param] = &[
             options: &[
                 ("auto", "the best that is installed"),
                 ("builtin", "against the known surface, always there"),
-                ("vitmatte", "ViTMatte through ONNX (not in this version)"),
+                ("vitmatte", "ViTMatte, where its model is"),
             ],
         },
     },
     Param {
+        id: "models",
+        label: "Models",
+        hint: "Folder with models for flow, features and matting; `rna models` says what belongs there",
+        group: Group::Analyze,
+        page: Page::Analyze,
+        kind: Kind::Text(Text::Folder),
+    },
+    Param {
         id: "device",
         label: "Device",
-        hint: "Where a neural fit is computed",
+        hint: "Where networks are computed",
         group: Group::Analyze,
         page: Page::Analyze,
         kind: Kind::Choice {

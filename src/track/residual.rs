@@ -9,7 +9,7 @@ use super::canvas::{Canvas, Map};
 use super::sequential::on_picture;
 use super::spline::Quadric;
 use crate::error::Result;
-use crate::flow::OpticalFlow;
+use crate::flow::Dis;
 use crate::frame::{Image, Rgba, Vec2, bilinear, luminance};
 
 /// Largest forward-backward error in canvas pixels of flow that is believed.
@@ -25,7 +25,7 @@ const LEAST_TRUST: f32 = 0.12;
 /// little of the flow can be believed.
 pub(super) fn follow_flow(
     canvas: &Canvas,
-    flow: &dyn OpticalFlow,
+    flow: &Dis,
     frame: &Image<Rgba>,
     template: &Template,
     map: &Map,
@@ -34,8 +34,8 @@ pub(super) fn follow_flow(
     let positions = canvas.positions(map);
     let grey = |picture: &Image<Rgba>| luminance(picture).map(|v| v.clamp(0.0, 255.0));
     let (want, read) = (grey(&template.picture), grey(&unwarp(frame, &positions)));
-    let (there, back) = rayon::join(|| flow.flow(&want, &read), || flow.flow(&read, &want));
-    let pair = Pair { want, read, there: there?, back: back? };
+    let (there, back) = flow.between_both_ways(&want, &read)?;
+    let pair = Pair { want, read, there, back };
     let moves = pair.believable(canvas, &positions, &template.weight, frame.size());
     let inside = moves.pixels().iter().zip(canvas.coverage.pixels()).filter(|(_, c)| **c > 0.5);
     let (sum, n) = inside.fold((0.0, 0.0), |(s, n), (m, _)| (s + m[0], n + 1.0));

@@ -9,7 +9,7 @@ use super::context::{Context, Step};
 use super::residual::follow_flow;
 use crate::clip::Footage;
 use crate::error::Result;
-use crate::flow::OpticalFlow;
+use crate::flow::{Dis, OpticalFlow};
 use crate::frame::{Image, Rgba, Vec2, bilinear, box_blur, cubic, luminance};
 use crate::progress::Progress;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -49,11 +49,12 @@ pub struct Tracker<'a> {
     /// Flow between whole frames.
     pub flow: &'a dyn OpticalFlow,
     /// Flow between canvas-sized, nearly aligned pictures.
-    pub fine_flow: &'a dyn OpticalFlow,
+    pub fine_flow: &'a Dis,
 }
 
 /// What is carried from frame to frame.
 struct State {
+    frame: Image<Rgba>,
     grey: Image<f32>,
     map: Map,
     visible: Image<f32>,
@@ -98,6 +99,7 @@ impl Tracker<'_> {
     ) -> Result<Vec<Option<Tracked>>> {
         let (w, h) = self.canvas.size();
         let mut state = State {
+            frame: reference.clone(),
             grey: luminance(reference),
             map: self.canvas.identity(),
             visible: Image::new(w, h, 1.0),
@@ -108,18 +110,16 @@ impl Tracker<'_> {
         let mut found = Vec::with_capacity(order.len());
         for &t in order {
             let frame = self.footage.levels(t)?;
-            found.push(self.step(&mut state, &frame, template)?);
+            found.push(self.step(&mut state, frame, template)?);
             progress.step(done.fetch_add(1, Ordering::Relaxed) + 1)?;
         }
         Ok(found)
     }
 
     /// From the last good frame to this one; leaves the state untouched when the frame is lost.
-    fn step(&self, state: &mut State, frame: &Image<Rgba>, template: &Template) -> Result<Option<Tracked>> {
-        let grey = luminance(frame);
-        let (forward, backward) =
-            rayon::join(|| self.flow.flow(&state.grey, &grey), || self.flow.flow(&grey, &state.grey));
-        let (forward, backward) = (forward?, backward?);
+    fn step(&self, state: &mut State, frame: Image<Rgba>, template: &Template) -> Result<Option<Tracked>> {
+        let grey = luminance(&frame);
+        let (forward, backward) = self.flow.both_ways(&state.frame, &frame)?;
         let step = Step { from: &state.grey, to: &grey, forward: &forward, backward: &backward };
         let motion = state.context.predict(self.canvas, &state.map, &state.visible, &step);
         let predicted = match motion {
@@ -129,21 +129,21 @@ impl Tracker<'_> {
             }
             None => state.map.clone(),
         };
-        let gain = self.gain(frame, template, &predicted, state.gain, 25.0, 0.7);
-        let gain = self.gain(frame, template, &predicted, gain, 15.0, 0.5);
+        let gain = self.gain(&frame, template, &predicted, state.gain, 25.0, 0.7);
+        let gain = self.gain(&frame, template, &predicted, gain, 15.0, 0.5);
         let lit = Template { picture: scaled(&template.picture, gain), weight: template.weight.clone() };
         let cost = |a: &Alignment| a.cost(self.canvas, self.footage.size());
         // Flow on the canvas follows bends that the prediction missed; where little is seen it would follow the occluder.
         let flow_helps = state.seen >= FLOW_NEEDS;
         let (plain, flowed) = rayon::join(
-            || self.coarse_to_fine(frame, &lit, &predicted, &FROM_PREDICTION),
+            || self.coarse_to_fine(&frame, &lit, &predicted, &FROM_PREDICTION),
             || -> Result<Option<Alignment>> {
                 let map = if flow_helps {
-                    follow_flow(self.canvas, self.fine_flow, frame, &lit, &predicted, 2.0 * STIFFNESS)?
+                    follow_flow(self.canvas, self.fine_flow, &frame, &lit, &predicted, 2.0 * STIFFNESS)?
                 } else {
                     None
                 };
-                Ok(map.map(|m| self.coarse_to_fine(frame, &lit, &m, &FROM_FLOW)))
+                Ok(map.map(|m| self.coarse_to_fine(&frame, &lit, &m, &FROM_FLOW)))
             },
         );
         let best = match flowed? {
@@ -157,6 +157,7 @@ impl Tracker<'_> {
         let map = if self.ran_away(&best, &predicted) { predicted } else { best.map.clone() };
         let fits = best.weight.map(|w| if *w > 0.35 { 1.0 } else { 0.0 });
         *state = State {
+            frame,
             grey,
             map: map.clone(),
             visible: box_blur(&fits, 2),

@@ -3,6 +3,8 @@
 
 mod clips;
 mod mistakes;
+#[cfg(feature = "onnx")]
+mod models;
 #[cfg(feature = "neural")]
 mod neural;
 mod outputs;

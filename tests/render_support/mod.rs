@@ -100,6 +100,7 @@ impl Scene {
                 size: Some([w, h]),
             },
             fingerprint: "none".into(),
+            engines: Default::default(),
             settings: BTreeMap::from([("size".into(), "80".into())]),
             quality: vec![vec![quality; self.frames]; self.boxes.len()],
         };

@@ -1,5 +1,6 @@
 //! `cargo xtask bundle`: the plugin as a host takes it.
 
+use crate::onnxruntime;
 use crate::system::{cargo, fresh_folder, root, run, target};
 use crate::{Failure, Result};
 use object::{Object, ObjectSymbol};
@@ -22,13 +23,20 @@ const EXPORTS: [&str; 3] = ["OfxGetNumberOfPlugins", "OfxGetPlugin", "OfxSetHost
 const FOREIGN: [&str; 2] = ["onnxruntime", "burn_"];
 
 /// Builds plugin and executable, packs them, verifies the plugin, and says where the bundle is and where to put it.
-pub(crate) fn make() -> Result<PathBuf> {
+///
+/// `with_onnxruntime` adds the library that runs networks, and its licences.
+pub(crate) fn make(with_onnxruntime: bool) -> Result<PathBuf> {
+    // What can fail for want of a network comes before what takes long.
+    let library = with_onnxruntime.then(onnxruntime::fetch).transpose()?;
     let plugin = build_plugin()?;
     run(&mut cargo(&["rustc", "--release", "--bin", "rna", "--", "-C", "strip=symbols"])?)?;
     let bytes = fs::read(&plugin).map_err(Failure::at(format!("read {}", plugin.display())))?;
     verify(&exports(&bytes)?, &bytes)?;
     let bundle = target()?.join("bundle").join("RNA.ofx.bundle");
     pack(&bundle, &plugin, &target()?.join("release").join(format!("rna{EXE_SUFFIX}")))?;
+    if let Some(library) = library {
+        add(&bundle, &library)?;
+    }
     println!("packed {}", bundle.display());
     println!("copy it, the folder whole, to");
     for (system, folder) in [
@@ -80,6 +88,19 @@ fn pack(bundle: &Path, plugin: &Path, worker: &Path) -> Result<()> {
     let text = fs::read_to_string(&template).map_err(Failure::at(format!("read {}", template.display())))?;
     let list = contents.join("Info.plist");
     fs::write(&list, filled(&text)).map_err(Failure::at(format!("write {}", list.display())))
+}
+
+/// Puts ONNX Runtime beside the worker.
+fn add(bundle: &Path, library: &onnxruntime::Library) -> Result<()> {
+    let contents = bundle.join("Contents");
+    let name = library.file.file_name().unwrap_or_default();
+    copy(&library.file, &contents.join(layout::ARCHITECTURE).join(name))?;
+    let notices = contents.join("Resources").join("onnxruntime");
+    fs::create_dir_all(&notices).map_err(Failure::at(format!("create {}", notices.display())))?;
+    for licence in &library.licences {
+        copy(licence, &notices.join(licence.file_name().unwrap_or_default()))?;
+    }
+    Ok(())
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {

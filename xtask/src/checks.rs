@@ -15,10 +15,15 @@ pub(crate) fn test() -> Result<()> {
         );
     }
     // Plugin behaviour is tested on what users install.
-    let bundle = crate::bundle::make()?;
+    let bundle = crate::bundle::make(false)?;
     let home = crate::system::target()?.join("plugin-home");
     let mut tests = cargo(&["test", "--workspace", "--release"])?;
-    run(tests.env("RNA_BUNDLE", bundle).env("RNA_OFX_HOME", home))?;
+    tests.env("RNA_BUNDLE", bundle).env("RNA_OFX_HOME", home);
+    match crate::onnxruntime::fetch() {
+        Ok(library) => drop(tests.env("RNA_ONNXRUNTIME", library.file)),
+        Err(crate::Failure(reason)) => println!("!! tests of networks skip: {reason}"),
+    }
+    run(&mut tests)?;
     println!("all tests passed in {:.0} s", began.elapsed().as_secs_f64());
     Ok(())
 }

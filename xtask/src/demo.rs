@@ -33,7 +33,7 @@ impl Sample {
 /// answer, and with what the command line makes of the same painting.
 pub(crate) fn run() -> Result<()> {
     let began = Instant::now();
-    let bundle = crate::bundle::make()?;
+    let bundle = crate::bundle::make(false)?;
     let product = Product::new(system::build()?);
     let built = began.elapsed().as_secs_f64();
     let folder = system::target()?.join("demo");

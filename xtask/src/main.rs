@@ -9,6 +9,7 @@ mod bundle;
 mod checks;
 mod demo;
 mod measure;
+mod onnxruntime;
 mod picture;
 mod score;
 mod setup;
@@ -26,6 +27,7 @@ usage: cargo xtask COMMAND
   check    what is checked before a change is taken: format, lints, documentation, licences, tests
   bench    run the benchmarks
   bundle   build the OpenFX plugin and pack target/bundle/RNA.ofx.bundle
+             --with-onnxruntime   with the library that runs RAFT, DINO and ViTMatte, fetched from PyPI
   score    fit the clips of ../shared (or $RNA_SHARED) and write the table docs/scores.md
              --preset WORD   preset of the analysis (default: standard)
              --only NAME     clips whose name holds NAME; prints and writes nothing
@@ -53,7 +55,8 @@ fn main() -> ExitCode {
         ["test"] => setup::run_all().and_then(|()| checks::test()),
         ["check"] => setup::run_all().and_then(|()| checks::check()),
         ["bench"] => setup::run_all().and_then(|()| checks::bench()),
-        ["bundle"] => setup::run_all().and_then(|()| bundle::make().map(drop)),
+        ["bundle"] => setup::run_all().and_then(|()| bundle::make(false).map(drop)),
+        ["bundle", "--with-onnxruntime"] => setup::run_all().and_then(|()| bundle::make(true).map(drop)),
         ["score", options @ ..] => match score::Options::parse(options) {
             Some(options) => score::run(&options),
             None => return usage(),

@@ -22,6 +22,8 @@ pub(crate) fn command() -> Command {
             flag("json", "Print progress and the result as JSON lines on the standard output").global(true),
         )
         .subcommands([analyze(), atlas(), render(), export(), info(), sample()]);
+    #[cfg(feature = "onnx")]
+    let command = command.subcommand(models_command());
     #[cfg(feature = "host")]
     let command = command.subcommand(host());
     command
@@ -116,6 +118,19 @@ fn sample() -> Command {
         .arg(number("seed", "S", "Same seed, same clip [default: 7]", value_parser!(u64)))
 }
 
+#[cfg(feature = "onnx")]
+fn models_command() -> Command {
+    Command::new("models")
+        .about("Say which networks can be used, run each once, and say how to get those that are missing")
+        .args(TABLE.iter().filter(|p| p.id == "models").map(parameter))
+}
+
+/// The folder of models that was typed.
+#[cfg(feature = "onnx")]
+pub(crate) fn models(matches: &ArgMatches) -> Option<PathBuf> {
+    matches.get_one::<String>("models").filter(|t| !t.is_empty()).map(PathBuf::from)
+}
+
 #[cfg(feature = "host")]
 fn host() -> Command {
     let word = |id: &'static str, name, help| Arg::new(id).long(id).value_name(name).help(help);
@@ -192,12 +207,16 @@ fn parameter(p: &'static Param) -> Arg {
     };
     let name = match p.kind {
         Kind::Choice { .. } => "WORD",
+        Kind::Text(_) => "FOLDER",
         _ => "NUMBER",
     };
     Arg::new(p.id)
         .long(p.id)
         .value_name(name)
-        .help(format!("{} [default: {}]", p.hint, p.kind.default_text()))
+        .help(match p.kind.default_text() {
+            none if none.is_empty() => p.hint.to_string(),
+            default => format!("{} [default: {default}]", p.hint),
+        })
         .value_parser(parser)
         .allow_negative_numbers(true)
         .help_heading("Parameters")

@@ -31,7 +31,7 @@ use rayon::prelude::*;
 
 use super::OpticalFlow;
 use crate::error::{Error, Result};
-use crate::frame::{Image, Rgba, Vec2, bilinear_or, luminance};
+use crate::frame::{Image, Rgba, Vec2, bilinear_or};
 use candidate::{Limits, Measured, composed, keep_alike, known, mean};
 
 /// How candidates are chosen and rejected. What looks alike is said by [`Appearance::thresholds`].
@@ -137,7 +137,7 @@ pub struct Aggregator<'a> {
 /// What is kept of a frame for the frames beyond it.
 struct Reached {
     index: usize,
-    grey: Image<f32>,
+    frame: Image<Rgba>,
     features: Features,
     to_reference: Image<Vec2>,
 }
@@ -161,11 +161,11 @@ impl Aggregator<'_> {
     pub fn run(&self, clip: &Sequence, sink: &mut dyn FnMut(usize, Pairs) -> Result<()>) -> Result<()> {
         self.check_settings(clip)?;
         let reference = clip.reference;
-        let (grey, features) = self.look(clip, reference, None)?;
-        let (w, h) = grey.size();
+        let (frame, features) = self.look(clip, reference, None)?;
+        let (w, h) = frame.size();
         let zero = Image::new(w, h, [0.0; 2]);
         sink(reference, Pairs { to_reference: zero.clone(), adjacent: None })?;
-        let reached = Arc::new(Reached { index: reference, grey, features, to_reference: zero });
+        let reached = Arc::new(Reached { index: reference, frame, features, to_reference: zero });
         let after: Vec<usize> = (reference + 1..clip.frames).collect();
         let before: Vec<usize> = (0..reference).rev().collect();
         for side in [after, before] {
@@ -184,13 +184,13 @@ impl Aggregator<'_> {
     ) -> Result<()> {
         let mut near = VecDeque::from([Arc::clone(reference)]);
         for &index in side {
-            let (grey, features) = self.look(clip, index, Some(reference.grey.size()))?;
+            let (frame, features) = self.look(clip, index, Some(reference.frame.size()))?;
             let mut asked: Vec<&Reached> = near.iter().map(|f| &**f).collect();
             if self.settings.direct && !asked.iter().any(|f| f.index == reference.index) {
                 asked.push(&**reference);
             }
-            let (to_reference, adjacent) = self.aggregated(&grey, &features, &asked, reference)?;
-            near.push_front(Arc::new(Reached { index, grey, features, to_reference: to_reference.clone() }));
+            let (to_reference, adjacent) = self.aggregated(&frame, &features, &asked, reference)?;
+            near.push_front(Arc::new(Reached { index, frame, features, to_reference: to_reference.clone() }));
             near.truncate(self.settings.neighbours);
             sink(index, Pairs { to_reference, adjacent })?;
         }
@@ -200,7 +200,7 @@ impl Aggregator<'_> {
     /// F(t→r) of a frame from the frames it asks, nearest first, and its flows to and from the nearest.
     fn aggregated(
         &self,
-        grey: &Image<f32>,
+        frame: &Image<Rgba>,
         features: &Features,
         asked: &[&Reached],
         reference: &Reached,
@@ -212,7 +212,7 @@ impl Aggregator<'_> {
                 (self.check)()?;
                 // Only the reference is asked beyond the neighbours.
                 let afar = i >= self.settings.neighbours;
-                let mut candidate = self.candidate(grey, features, other, i == 0, afar)?;
+                let mut candidate = self.candidate(frame, features, other, i == 0, afar)?;
                 let landing = self.appearance.thresholds().landing;
                 keep_alike(&mut candidate.to_reference, features, &reference.features, landing);
                 Ok(candidate)
@@ -226,22 +226,20 @@ impl Aggregator<'_> {
                 c.to_reference
             })
             .collect();
-        Ok((mean(grey.size(), &led), adjacent))
+        Ok((mean(frame.size(), &led), adjacent))
     }
 
     /// What one asked frame contributes; `nearest` gives the adjacent flows too, `afar` is the direct flow to the
     /// reference.
     fn candidate(
         &self,
-        grey: &Image<f32>,
+        frame: &Image<Rgba>,
         features: &Features,
         other: &Reached,
         nearest: bool,
         afar: bool,
     ) -> Result<Candidate> {
-        let (there, back) =
-            rayon::join(|| self.measure(grey, &other.grey), || self.measure(&other.grey, grey));
-        let (forward, backward) = (&there?, &back?);
+        let (forward, backward) = &self.measure(frame, &other.frame)?;
         let measured = Measured { forward, backward, from: features, to: &other.features };
         let thresholds = self.appearance.thresholds();
         let similarity = if afar { thresholds.direct } else { thresholds.neighbour };
@@ -258,25 +256,25 @@ impl Aggregator<'_> {
         Ok(Candidate { to_reference: composed(&believed, &other.to_reference), adjacent })
     }
 
-    /// The engine's flow, of the pictures' size.
-    fn measure(&self, from: &Image<f32>, to: &Image<f32>) -> Result<Image<Vec2>> {
-        let flow = self.flow.flow(from, to)?;
-        if flow.size() != from.size() {
-            let ((a, b), (w, h)) = (flow.size(), from.size());
+    /// The engine's flow both ways, of the pictures' size.
+    fn measure(&self, a: &Image<Rgba>, b: &Image<Rgba>) -> Result<(Image<Vec2>, Image<Vec2>)> {
+        let (there, back) = self.flow.both_ways(a, b)?;
+        if let Some(flow) = [&there, &back].into_iter().find(|f| f.size() != a.size()) {
+            let ((a, b), (w, h)) = (flow.size(), a.size());
             return Err(Error::Mismatch(format!(
                 "the flow engine returned {a}×{b} vectors for pictures of {w}×{h} pixels"
             )));
         }
-        Ok(flow)
+        Ok((there, back))
     }
 
-    /// A frame's luminance and features, its size checked.
+    /// A frame and its features, its size checked.
     fn look(
         &self,
         clip: &Sequence,
         index: usize,
         size: Option<(usize, usize)>,
-    ) -> Result<(Image<f32>, Features)> {
+    ) -> Result<(Image<Rgba>, Features)> {
         (self.check)()?;
         let frame = (clip.levels)(index)?;
         let (a, b) = frame.size();
@@ -285,8 +283,8 @@ impl Aggregator<'_> {
                 "frame {index} is {a}×{b} pixels and the reference frame {w}×{h}: all frames must have one size"
             )));
         }
-        // Flow engines expect levels; float footage goes beyond them in highlights.
-        Ok((luminance(&frame).map(|v| v.clamp(0.0, 255.0)), self.appearance.features(&frame)?))
+        let features = self.appearance.features(&frame)?;
+        Ok((frame, features))
     }
 
     /// Whether every setting has a usable value.

@@ -21,7 +21,7 @@ use search::{Grid, Pair};
 
 use super::OpticalFlow;
 use crate::error::{Error, Result};
-use crate::frame::{Image, Vec2};
+use crate::frame::{Image, Rgba, Vec2, luminance};
 
 /// Dense inverse search with variational refinement (Kroeger et al. 2016), and its settings.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -129,12 +129,13 @@ impl Dis {
     }
 }
 
-impl OpticalFlow for Dis {
-    /// Zero flow where the picture is smaller than a patch: nothing can be measured there.
+impl Dis {
+    /// Flow between two luminances in levels (0…255). Zero where the picture is smaller than a patch: nothing can be
+    /// measured there.
     ///
     /// # Errors
     /// [`Error::Mismatch`] if the pictures differ in size, [`Error::Setting`] if a setting is out of its range.
-    fn flow(&self, from: &Image<f32>, to: &Image<f32>) -> Result<Image<Vec2>> {
+    pub fn between(&self, from: &Image<f32>, to: &Image<f32>) -> Result<Image<Vec2>> {
         self.check()?;
         let (w, h) = from.size();
         if from.size() != to.size() {
@@ -149,4 +150,26 @@ impl OpticalFlow for Dis {
         // Entering the pool once, rather than at each of some hundred parallel loops, saves a fifth of the time.
         Ok(rayon::scope(|_| self.measure(from, to)))
     }
+
+    /// [`Dis::between`] both ways.
+    pub fn between_both_ways(&self, a: &Image<f32>, b: &Image<f32>) -> Result<(Image<Vec2>, Image<Vec2>)> {
+        let (there, back) = rayon::join(|| self.between(a, b), || self.between(b, a));
+        Ok((there?, back?))
+    }
+}
+
+impl OpticalFlow for Dis {
+    /// As [`Dis::between`], of the frames' luminance.
+    fn flow(&self, from: &Image<Rgba>, to: &Image<Rgba>) -> Result<Image<Vec2>> {
+        self.between(&grey(from), &grey(to))
+    }
+
+    fn both_ways(&self, a: &Image<Rgba>, b: &Image<Rgba>) -> Result<(Image<Vec2>, Image<Vec2>)> {
+        self.between_both_ways(&grey(a), &grey(b))
+    }
+}
+
+/// Luminance in levels; float footage goes beyond them in highlights.
+fn grey(frame: &Image<Rgba>) -> Image<f32> {
+    luminance(frame).map(|v| v.clamp(0.0, 255.0))
 }

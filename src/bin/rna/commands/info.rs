@@ -26,8 +26,11 @@ fn describe(header: &Header, surfaces: &[Surface]) -> String {
          reference frame {}\nmade by   {}\n",
         header.frames, header.first_frame, header.roi.reference_frame, header.made_by
     );
-    let settings: Vec<_> = header.settings.iter().map(|(k, v)| format!("{k} {v}")).collect();
+    let settings = header.settings.iter().filter(|(_, v)| !v.is_empty());
+    let settings: Vec<_> = settings.map(|(k, v)| format!("{k} {v}")).collect();
     let _ = writeln!(text, "settings  {}", settings.join(", "));
+    let engines: Vec<_> = header.engines.iter().map(|(k, v)| format!("{k} {v}")).collect();
+    let _ = writeln!(text, "engines   {}", engines.join(", "));
     for (k, surface) in surfaces.iter().enumerate() {
         let (p, quality) = (&surface.placement, header.quality.get(k).map_or(&[][..], Vec::as_slice));
         let _ = writeln!(

@@ -6,6 +6,8 @@ mod export;
 #[cfg(feature = "host")]
 mod host;
 mod info;
+#[cfg(feature = "onnx")]
+mod models;
 mod render;
 mod sample;
 
@@ -23,6 +25,8 @@ pub(crate) fn run(matches: &ArgMatches, console: &Console) -> Result<()> {
         Some(("render", m)) => render::run(m, console),
         Some(("export", m)) => export::run(m, console),
         Some(("info", m)) => info::run(m, console),
+        #[cfg(feature = "onnx")]
+        Some(("models", m)) => models::run(m, console),
         #[cfg(feature = "host")]
         Some(("host", m)) => host::run(m, console),
         Some(("sample", m)) => sample::run(m, console),
