@@ -2,6 +2,10 @@
 //!
 //! `auto` takes a model where there is one and the library to run it, and goes back to the built-in engine with a
 //! warning when it fails; a choice that was made by name fails instead.
+#![cfg_attr(
+    not(all(feature = "onnx", feature = "neural")),
+    allow(dead_code, reason = "a build without networks has one engine a stage")
+)]
 
 use crate::error::Result;
 use crate::flow::aggregate::{Appearance, Surroundings};

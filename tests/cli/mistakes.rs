@@ -43,15 +43,6 @@ fn help_and_version_are_0() {
 }
 
 #[test]
-fn what_is_not_in_this_version_is_said() {
-    let folder = tempfile::tempdir().unwrap();
-    for (option, word) in [("--flow", "raft"), ("--matting", "vitmatte")] {
-        let arguments = ["analyze", "clip", "--roi", "r.json", option, word];
-        fails(folder.path(), &arguments, &[word, "not in this version"]);
-    }
-}
-
-#[test]
 fn region_files() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
