@@ -43,10 +43,14 @@ impl Engines {
             (EngineChoice::Auto, Preset::Draft) => EngineChoice::Builtin,
             _ => c,
         };
-        let needed = if settings.preset == Preset::Paper { settings.features } else { EngineChoice::Builtin };
+        let looks: Box<dyn Appearance> = match settings.preset {
+            Preset::Paper => choice.looks(settings.features)?,
+            // Nobody asks.
+            _ => Box::new(Surroundings::default()),
+        };
         let engines = Self {
             flow: choice.flow(unless_draft(settings.flow))?,
-            looks: choice.looks(needed)?,
+            looks,
             matting: choice.matting(unless_draft(settings.matting))?,
             used: choice.used,
         };

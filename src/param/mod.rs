@@ -282,7 +282,7 @@ pub struct AnalysisSettings {
 }
 
 impl AnalysisSettings {
-    /// Checks values by id; what is missing takes its default. Names what is not in this version.
+    /// Checks values by id; what is missing takes its default.
     pub fn from_values(given: &BTreeMap<String, String>) -> Result<Self> {
         let v = Checked::new(given, Group::Analyze)?;
         let engine = |id: &str| match v.text(id) {

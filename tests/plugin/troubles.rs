@@ -101,12 +101,29 @@ fn wrong_wishes_are_answered_before_frames_are_read() {
         ],
         &["990 to 1005", "1001 to 1012"],
     );
-    refused(&[set("range", 0), set("flow", 2)], &["flow", "not in this version"]);
-    refused(&[set("flow", 0), set("preset", 1), set("shape", 2)], &["ROI input"]);
+    refused(&[set("range", 0), set("preset", 1), set("shape", 2)], &["ROI input"]);
     refused(&[set("shape", 1)], &["no region is drawn"]);
     run(&mut host, &[press("export_atlas")]);
     assert!(text(&host, "status").contains("press Analyze first"));
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is left behind");
+    let report = host.finish();
+    assert!(report.is_clean(), "{report}");
+}
+
+#[test]
+fn a_network_that_is_not_there_is_said_and_what_did_the_work() {
+    let bundle = bundle!();
+    let (dir, models) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut host = session(bundle, Profile::STRICT, Faults::default(), &SAMPLE);
+    let mut script = vec![create()];
+    script.extend(drawn(&SAMPLE, dir.path()));
+    script.extend([set("models", models.path().to_str().unwrap()), set("flow", 2), press("analyze")]);
+    run(&mut host, &script);
+    let status = text(&host, "status");
+    assert!(status.contains("setting flow") && status.contains("no model for optical flow"), "{status}");
+    run(&mut host, &[set("flow", 1), set("matting", 1), press("analyze")]);
+    let status = text(&host, "status");
+    assert!(status.contains("flow builtin, matting builtin"), "{status}");
     let report = host.finish();
     assert!(report.is_clean(), "{report}");
 }
