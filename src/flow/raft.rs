@@ -6,8 +6,8 @@ use crate::error::{Error, Result};
 use crate::frame::{Image, Rgba, Vec2, bilinear};
 use crate::onnx::{Framing, Network, Padding, Tensor};
 
-/// Most pixels it is given. It compares every 8×8 cell with every other, so memory grows with the square: this many
-/// take 450 MB a direction, 1920×1080 would take 5.6 GB.
+/// Most pixels it is given. It compares every 8×8 cell with every other at four scales, which grows with the square: 0.47 GB
+/// a direction for this many pixels, 5.6 GB for 1920×1080, beside what the layers take.
 const MOST_PIXELS: usize = 600_000;
 
 /// RAFT as exported by `resources/export/raft.py`.
