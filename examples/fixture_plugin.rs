@@ -10,6 +10,10 @@ use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
 use std::ptr::{null, null_mut};
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
+#[path = "fixture_plugin/speech.rs"]
+mod speech;
+use speech::*;
+
 const OK: OfxStatus = 0;
 const FAILED: OfxStatus = 1;
 const REPLY_DEFAULT: OfxStatus = 14;
@@ -39,92 +43,6 @@ const MISDEEDS: [&CStr; 19] = [
     c"use mask",
     c"relabel",
 ];
-
-fn c(bytes: &'static [u8]) -> *const c_char {
-    bytes.as_ptr().cast()
-}
-
-fn suite<T>(name: &'static [u8]) -> Option<&'static T> {
-    unsafe {
-        let host = &*HOST.load(Ordering::Relaxed);
-        host.fetchSuite.unwrap()(host.host, c(name), 1).cast::<T>().as_ref()
-    }
-}
-
-fn properties() -> &'static OfxPropertySuiteV1 {
-    suite(kOfxPropertySuite).unwrap()
-}
-
-fn effects() -> &'static OfxImageEffectSuiteV1 {
-    suite(kOfxImageEffectSuite).unwrap()
-}
-
-fn params() -> &'static OfxParameterSuiteV1 {
-    suite(kOfxParameterSuite).unwrap()
-}
-
-type Set = OfxPropertySetHandle;
-
-fn set_text(set: Set, name: &'static [u8], index: c_int, value: &CStr) -> OfxStatus {
-    unsafe { properties().propSetString.unwrap()(set, c(name), index, value.as_ptr()) }
-}
-
-fn set_name(set: Set, name: &'static [u8], index: c_int, value: &'static [u8]) -> OfxStatus {
-    set_text(set, name, index, CStr::from_bytes_with_nul(value).unwrap())
-}
-
-fn set_int(set: Set, name: &'static [u8], value: c_int) -> OfxStatus {
-    unsafe { properties().propSetInt.unwrap()(set, c(name), 0, value) }
-}
-
-fn set_double(set: Set, name: &'static [u8], index: c_int, value: f64) -> OfxStatus {
-    unsafe { properties().propSetDouble.unwrap()(set, c(name), index, value) }
-}
-
-fn int(set: Set, name: &'static [u8], index: c_int) -> c_int {
-    let mut value = 0;
-    assert_eq!(OK, unsafe { properties().propGetInt.unwrap()(set, c(name), index, &mut value) });
-    value
-}
-
-fn double(set: Set, name: &'static [u8], index: c_int) -> f64 {
-    let mut value = 0.0;
-    assert_eq!(OK, unsafe { properties().propGetDouble.unwrap()(set, c(name), index, &mut value) });
-    value
-}
-
-fn pointer(set: Set, name: &'static [u8]) -> *mut c_void {
-    let mut value = null_mut();
-    assert_eq!(OK, unsafe { properties().propGetPointer.unwrap()(set, c(name), 0, &mut value) });
-    value
-}
-
-fn text(set: Set, name: &'static [u8]) -> String {
-    let mut value = null_mut();
-    assert_eq!(OK, unsafe { properties().propGetString.unwrap()(set, c(name), 0, &mut value) });
-    unsafe { CStr::from_ptr(value) }.to_str().unwrap().to_string()
-}
-
-fn effect_set(effect: OfxImageEffectHandle) -> Set {
-    let mut set = null_mut();
-    assert_eq!(OK, unsafe { effects().getPropertySet.unwrap()(effect, &mut set) });
-    set
-}
-
-fn param(effect: OfxImageEffectHandle, name: &CStr) -> OfxParamHandle {
-    let (mut set, mut param) = (null_mut(), null_mut());
-    unsafe {
-        effects().getParamSet.unwrap()(effect, &mut set);
-        assert_eq!(OK, params().paramGetHandle.unwrap()(set, name.as_ptr(), &mut param, null_mut()));
-    }
-    param
-}
-
-fn clip(effect: OfxImageEffectHandle, name: &CStr) -> OfxImageClipHandle {
-    let mut clip = null_mut();
-    assert_eq!(OK, unsafe { effects().clipGetHandle.unwrap()(effect, name.as_ptr(), &mut clip, null_mut()) });
-    clip
-}
 
 fn describe(effect: OfxImageEffectHandle) -> OfxStatus {
     let set = effect_set(effect);

@@ -9,6 +9,7 @@
 
 mod catalog;
 mod framing;
+mod library;
 mod network;
 mod runtime;
 

@@ -1,5 +1,6 @@
 //! The library that runs the networks: found, checked, and loaded once a process.
 
+use super::library::LIBRARY;
 use crate::error::{Error, Result};
 use ort::environment::Environment;
 use ort::ep::{self, ExecutionProvider, ExecutionProviderDispatch};
@@ -98,15 +99,6 @@ impl Runtime {
         all
     }
 }
-
-/// The file as this system calls it.
-const LIBRARY: &str = if cfg!(target_os = "windows") {
-    "onnxruntime.dll"
-} else if cfg!(target_os = "macos") {
-    "libonnxruntime.dylib"
-} else {
-    "libonnxruntime.so"
-};
 
 fn unusable(reason: String) -> Error {
     let reason = format!(

@@ -4,9 +4,14 @@
 
 use crate::system::{fresh_folder, run, target};
 use crate::{Failure, Result};
+use library::LIBRARY;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+// Who packs and who looks call it alike; the library itself is built here without networks.
+#[path = "../../src/onnx/library.rs"]
+mod library;
 
 const VERSION: &str = "1.31.1";
 
@@ -32,15 +37,6 @@ const PACKAGES: &[(&str, &str, &str, &str)] = &[
         "96dd2564b10ea7153ad9c207e7cd8e5917cb3ba521e0e0a62ac03486fdc8d56c",
     ),
 ];
-
-/// What the program looks for beside itself.
-const LIBRARY: &str = if cfg!(target_os = "windows") {
-    "onnxruntime.dll"
-} else if cfg!(target_os = "macos") {
-    "libonnxruntime.dylib"
-} else {
-    "libonnxruntime.so"
-};
 
 /// The library and its licences: files to put beside the worker and among the bundle's resources.
 pub(crate) struct Library {
