@@ -52,7 +52,7 @@ fn reference(
         let [a, b] = [before, after].map(|u| locate(scene, &scene.layers[0][u], surface, x, y));
         let motion = [0, 1].map(|i| shutter * (b[i] - a[i]) / (after - before).max(1) as f64);
         let blurred = motion[0].hypot(motion[1]) > 0.5;
-        let moments: &[f64] = if blurred { &[-0.375, -0.125, 0.125, 0.375] } else { &[0.0] };
+        let moments: &[f64] = if blurred { &[-0.5, -0.25, 0.0, 0.25] } else { &[0.0] };
         let mean = |f: &dyn Fn([f64; 2]) -> [f64; 4]| {
             let mut sum = [0.0; 4];
             for k in moments {

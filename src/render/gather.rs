@@ -3,10 +3,8 @@
 use super::kernel::Kernel;
 use super::sample::{LANES, Picture, Rows, cubic_at_edge, of_lane, split};
 use super::warp::Run;
+use crate::frame::EXPOSURE;
 use wide::{f32x4, f32x16};
-
-/// Moments of an exposure at which a moving picture is sampled, as shares of the time the shutter is open.
-pub(super) const MOMENTS: [f32; 4] = [-0.375, -0.125, 0.125, 0.375];
 
 /// Where the cubic samples of a run of pixels lie, worked out side by side.
 pub(super) struct Taps {
@@ -56,7 +54,7 @@ pub(super) fn gather(
     let at = run.at.map(|at| at + f32x16::splat(shift));
     let spread = picture.spread(run.footprint());
     let (rows, share) = (Rows::new(spread.image), f32x16::splat(spread.share));
-    let moments = if run.motion.is_some() { &MOMENTS[..] } else { &[0.0] };
+    let moments = if run.motion.is_some() { &EXPOSURE[..] } else { &[0.0] };
     let motion = run.motion.unwrap_or([f32x16::ZERO; 2]);
     let mut sums = [f32x4::ZERO; LANES];
     for moment in moments {

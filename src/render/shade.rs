@@ -2,12 +2,12 @@
 
 use super::along::{Light, LightRun, Visible};
 use super::edit::PAD;
-use super::gather::{MOMENTS, Taps, gather};
+use super::gather::{Taps, gather};
 use super::kernel::Kernel;
 use super::sample::{LANES, Picture, ROUNDING, Rows, share};
 use super::warp::{Lines, Part, Run, Spot, Warp};
 use crate::atlas::Placement;
-use crate::frame::{Image, Pixel, Rgba, Scale, Vec2};
+use crate::frame::{EXPOSURE, Image, Pixel, Rgba, Scale, Vec2};
 use crate::param::View;
 use wide::{f32x4, f32x16};
 
@@ -186,7 +186,7 @@ impl<K: Kernel> Blend<'_, K> {
             let t = f32x16::splat(t);
             Taps::new([padded[0] + mx * t, padded[1] + my * t])
         };
-        let [a, b, c, d] = MOMENTS;
+        let [a, b, c, d] = EXPOSURE;
         self.sharp(run, shown, out, [taps(a), taps(b), taps(c), taps(d)]);
     }
 
@@ -312,7 +312,7 @@ fn fetch(kernel: impl Kernel, picture: Picture, spot: &Spot, shift: f32) -> Rgba
     // Filtered without a footprint is cubic: one loop for both.
     let jacobian = spot.jacobian.unwrap_or_default();
     let mut sum = [0.0; 4];
-    for k in MOMENTS {
+    for k in EXPOSURE {
         let moment = [at[0] + k * m[0], at[1] + k * m[1]];
         sum = sum.add(picture.filtered_by(kernel, moment, jacobian), 0.25);
     }

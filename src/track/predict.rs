@@ -3,12 +3,12 @@
 
 use super::appearance::Solution;
 use super::canvas::Inverse;
-use crate::frame::{Image, Rect, Rgba, Vec2, bilinear, bilinear_or, cubic};
+use crate::frame::{EXPOSURE, Image, Rect, Rgba, Vec2, bilinear, bilinear_or, cubic};
 
-/// Sub-frame positions of an open shutter, in frame intervals; scaled by the shutter's share.
-pub const SUBFRAMES: [f32; 4] = [-0.375, -0.125, 0.125, 0.375];
+/// Mean of the moments of an exposure.
+pub(super) const MID_EXPOSURE: f32 = 0.25 * (EXPOSURE[0] + EXPOSURE[1] + EXPOSURE[2] + EXPOSURE[3]);
 /// Canvas pixels of motion while the shutter is open, below which blur is not worth computing.
-const LEAST_BLUR: f32 = 0.5;
+const LEAST_BLUR: f32 = 0.4;
 
 /// Where the frames' pixels lie on the canvas, for all frames.
 pub struct Inverses(Vec<Option<Inverse>>);
@@ -52,21 +52,22 @@ impl Inverses {
     }
 }
 
-/// A mean over the open shutter of what `sample` gives at a moving position.
+/// A mean over an exposure, sampled at `moments` in frame intervals, of what `sample` gives at a moving position.
 #[inline(always)]
-pub(crate) fn through_shutter<const N: usize>(
+fn through_shutter<const N: usize>(
     at: Vec2,
     motion: Vec2,
-    shutter: f32,
+    moments: [f32; 4],
     sample: impl Fn(Vec2) -> [f32; N],
 ) -> [f32; N] {
-    if shutter * motion[0].abs().max(motion[1].abs()) < LEAST_BLUR {
+    let way = (moments[3] - moments[0]) * motion[0].abs().max(motion[1].abs());
+    if way < LEAST_BLUR {
         return sample(at);
     }
     let mut sum = [0.0; N];
-    for k in SUBFRAMES {
-        let s = sample([at[0] + k * shutter * motion[0], at[1] + k * shutter * motion[1]]);
-        (0..N).for_each(|c| sum[c] += s[c] / SUBFRAMES.len() as f32);
+    for k in moments {
+        let s = sample([at[0] + k * motion[0], at[1] + k * motion[1]]);
+        (0..N).for_each(|c| sum[c] += s[c] / moments.len() as f32);
     }
     sum
 }
@@ -74,16 +75,16 @@ pub(crate) fn through_shutter<const N: usize>(
 impl Solution {
     /// The surface as frame `t` of size `frame` should show it; `None` where it cannot be seen at all.
     pub fn predict(&self, inverses: &Inverses, t: usize, frame: (usize, usize)) -> Option<Predicted> {
-        self.predict_with(inverses, t, frame, self.shutter)
+        self.predict_with(inverses, t, frame, EXPOSURE.map(|k| k * self.shutter))
     }
 
-    /// As [`Solution::predict`], with another shutter.
+    /// As [`Solution::predict`], with an exposure sampled at other `moments`, in frame intervals.
     pub(crate) fn predict_with(
         &self,
         inverses: &Inverses,
         t: usize,
         frame: (usize, usize),
-        shutter: f32,
+        moments: [f32; 4],
     ) -> Option<Predicted> {
         let inverse = inverses.get(t)?;
         let part = inverse.reach(&self.canvas, frame);
@@ -96,7 +97,7 @@ impl Solution {
             row.iter_mut().enumerate().for_each(|(x, u)| *u = inverse.at(place(x, y)));
         });
         let still = Image::new(w, h, [0.0; 2]);
-        let motion = if shutter > 0.0 {
+        let motion = if moments != [0.0; 4] {
             Image::from_rows(w, h, [0.0; 2], |y, row| {
                 row.iter_mut().enumerate().for_each(|(x, v)| *v = inverses.motion(t, place(x, y)));
             })
@@ -109,13 +110,13 @@ impl Solution {
         let surface = Image::from_rows(w, h, [0.0; 4], |y, row| {
             let places = at.row(y).iter().zip(motion.row(y)).zip(gain.row(y));
             for (out, ((u, v), g)) in row.iter_mut().zip(places) {
-                let a = through_shutter(*u, *v, shutter, |u| cubic(&self.atlas, u));
+                let a = through_shutter(*u, *v, moments, |u| cubic(&self.atlas, u));
                 (0..3).for_each(|c| out[c] = (a[c] * g[c]).clamp(0.0, self.ceiling));
             }
         });
         let coverage = Image::from_rows(w, h, 0.0, |y, row| {
             for (out, (u, v)) in row.iter_mut().zip(at.row(y).iter().zip(motion.row(y))) {
-                *out = through_shutter(*u, *v, shutter, |u| [bilinear_or(&self.canvas.coverage, u, 0.0)])[0];
+                *out = through_shutter(*u, *v, moments, |u| [bilinear_or(&self.canvas.coverage, u, 0.0)])[0];
             }
         });
         Some(Predicted { part, at, motion, surface, gain, coverage })

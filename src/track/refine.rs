@@ -3,8 +3,9 @@
 use super::align::{Options, Rest, align};
 use super::appearance::{Seen, Solution, Visible, in_order, square_mean};
 use super::canvas::{Canvas, Map};
+use super::gaps::{ANCHORS, reconcile};
 use super::habits::{Observed, explain};
-use super::predict::{Inverses, Predicted, read_part};
+use super::predict::{Inverses, read_part};
 use super::sequential::Tracked;
 use super::stiffness::polish;
 use crate::clip::Footage;
@@ -29,8 +30,9 @@ impl Effort {
     }
 }
 
-/// Speed in frame pixels from which a frame tells of motion blur.
-const FAST: f32 = 3.0;
+/// How such a frame is aligned: as a whole, and not far from where the frames around it put it.
+const HELD_BACK: Options =
+    Options { stiffness: 17_000.0, rest: Rest::Home, iterations: 4, sigma: 4.0, pull: 0.03, blur: 0.0 };
 /// How much more firmly a map is held to the surface's usual bends than to a plane.
 const HELD: f64 = 10.0;
 /// Misfit in levels beyond which a pixel does not sharpen the atlas.
@@ -39,8 +41,6 @@ const SHARPEN_SIGMA: f32 = 6.0;
 const SEEN: f32 = 0.3;
 /// Slope of the atlas, in levels a pixel, that locates it half surely.
 const FAINT: f32 = 3.0;
-/// Shutters tried.
-const SHUTTERS: [f32; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
 
 /// Refines one region's tracked maps into a full solution.
 pub fn refine(
@@ -81,11 +81,13 @@ pub fn refine(
             solution.find_stiffness(footage)?;
             step()?;
         }
+        reconcile(canvas, tracked, reference, &mut solution.maps);
         evidence = solution.realign(footage, &evidence, progress)?;
         solution.fix_gauge(reference);
         step()?;
     }
-    solution.find_shutter(footage)?;
+    reconcile(canvas, tracked, reference, &mut solution.maps);
+    solution.find_exposure(footage, reference)?;
     step()?;
     solution.paint(footage, reference, None, effort.sharpenings, &mut step)?;
     Ok(solution)
@@ -129,6 +131,10 @@ impl Solution {
         let one = |t: usize| -> Result<(Map, Vec<f32>)> {
             progress.check()?;
             let (map, frame, template) = (&self.maps[t], footage.levels(t)?, self.template(t));
+            if self.trust[t] < (ANCHORS / SEEN).powi(2) {
+                let found = align(&self.canvas, &frame, &template, map, map, &HELD_BACK);
+                return Ok((found.map, vec![0.0; self.canvas.grid.count()]));
+            }
             let found = match &usual {
                 None => align(&self.canvas, &frame, &template, map, map, &options),
                 Some(usual) => {
@@ -194,33 +200,6 @@ impl Solution {
         self.maps = composed;
     }
 
-    /// The shutter that explains the fast frames best.
-    fn find_shutter(&mut self, footage: &dyn Footage) -> Result<()> {
-        let mut fast: Vec<(f32, usize)> =
-            (0..footage.len()).map(|t| (self.speed(t), t)).filter(|s| s.0 > FAST).collect();
-        fast.sort_by(|a, b| b.0.total_cmp(&a.0));
-        fast.truncate(12);
-        if fast.len() < 4 {
-            return Ok(());
-        }
-        let inverses = Inverses::of(self, footage.size());
-        let mut cost = [0.0f64; SHUTTERS.len()];
-        for &(_, t) in &fast {
-            let frame = footage.levels(t)?;
-            let costs: Vec<f64> = SHUTTERS
-                .par_iter()
-                .map(|&s| {
-                    let predicted = self.predict_with(&inverses, t, footage.size(), s);
-                    predicted.map_or(0.0, |p| misfit_inside(&p, &frame))
-                })
-                .collect();
-            cost.iter_mut().zip(costs).for_each(|(sum, c)| *sum += c);
-        }
-        let best = (0..SHUTTERS.len()).min_by(|&a, &b| cost[a].total_cmp(&cost[b]));
-        self.shutter = best.map_or(0.0, |i| SHUTTERS[i]);
-        Ok(())
-    }
-
     /// Iterative back-projection: what the re-rendered atlas misses in the frames, averaged over them, goes back into
     /// it. Undoes the blur of sampling twice, frame → atlas → frame.
     pub(crate) fn sharpen(&mut self, footage: &dyn Footage, visible: Option<&Visible>) -> Result<()> {
@@ -262,16 +241,4 @@ impl Solution {
         });
         Ok(())
     }
-}
-
-/// Mean robust misfit of a prediction against its frame, over what lies on the canvas.
-fn misfit_inside(predicted: &Predicted, frame: &Image<Rgba>) -> f64 {
-    let frame = frame.crop(predicted.part);
-    let mut sum = [0.0f64; 2];
-    let pairs = frame.pixels().iter().zip(predicted.surface.pixels()).zip(predicted.coverage.pixels());
-    for ((c, b), _) in pairs.filter(|(_, k)| **k > 0.5) {
-        let m = square_mean(*c, *b) / 36.0;
-        sum = [sum[0] + f64::from(m / (1.0 + m)), sum[1] + 1.0];
-    }
-    sum[0] / sum[1].max(1.0)
 }

@@ -6,6 +6,8 @@
 use super::align::{Alignment, Options, Rest, Template, align};
 use super::canvas::{Canvas, Map};
 use super::context::{Context, Step};
+use super::gaps::bridge;
+use super::homography::Homography;
 use super::residual::follow_flow;
 use crate::clip::Footage;
 use crate::error::Result;
@@ -36,6 +38,9 @@ pub struct Tracked {
     pub seen: f32,
     /// Whether there was no evidence, and the map was taken from the neighbours.
     pub bridged: bool,
+    /// The motion of the surface and what moves with it from the next frame towards the reference to this one, if
+    /// anything told of it.
+    pub step: Option<Homography>,
 }
 
 /// What tracking reads.
@@ -83,7 +88,7 @@ impl Tracker<'_> {
         let pass = |order: &[usize]| self.pass(order, &reference, &template, progress, done);
         let (later, earlier) = rayon::join(|| pass(&later), || pass(&earlier));
         let mut all: Vec<Option<Tracked>> = earlier?.into_iter().rev().collect();
-        all.push(Some(Tracked { map: self.canvas.identity(), seen: 1.0, bridged: false }));
+        all.push(Some(Tracked { map: self.canvas.identity(), seen: 1.0, bridged: false, step: None }));
         all.extend(later?);
         Ok(bridge(self.canvas, all))
     }
@@ -165,7 +170,7 @@ impl Tracker<'_> {
             gain,
             context: state.context.clone(),
         };
-        Ok(Some(Tracked { map, seen, bridged: false }))
+        Ok(Some(Tracked { map, seen, bridged: false, step: motion }))
     }
 
     fn coarse_to_fine(
@@ -250,33 +255,6 @@ const FROM_FLOW: [Options; 2] = [
     Options { stiffness: 170.0, rest: Rest::Home, iterations: 2, sigma: SIGMA, pull: PULL, blur: 1.5 },
     Options { stiffness: STIFFNESS, rest: Rest::Plane, iterations: 3, sigma: SIGMA, pull: PULL, blur: 0.0 },
 ];
-
-/// Gives frames without evidence the maps between those of their neighbours, or the nearest at the clip's ends.
-fn bridge(canvas: &Canvas, found: Vec<Option<Tracked>>) -> Vec<Tracked> {
-    let known: Vec<usize> = (0..found.len()).filter(|&t| found[t].is_some()).collect();
-    let map_at = |t: usize| found[t].as_ref().map(|f| &f.map);
-    let between = |t: usize| {
-        let before = known.iter().rev().find(|&&k| k < t).copied();
-        let after = known.iter().find(|&&k| k > t).copied();
-        match (before, after) {
-            (Some(a), Some(b)) => {
-                let share = (t - a) as f32 / (b - a) as f32;
-                let (p, q) = (canvas.positions(map_at(a)?), canvas.positions(map_at(b)?));
-                canvas.map_of(&p.zip(&q, |p, q| [0, 1].map(|i| p[i] + share * (q[i] - p[i]))))
-            }
-            (Some(k), None) | (None, Some(k)) => map_at(k).cloned(),
-            (None, None) => None,
-        }
-    };
-    let fill = |t: usize| {
-        found[t].clone().unwrap_or_else(|| Tracked {
-            map: between(t).unwrap_or_else(|| canvas.identity()),
-            seen: 0.0,
-            bridged: true,
-        })
-    };
-    (0..found.len()).map(fill).collect()
-}
 
 /// A picture with each channel multiplied.
 fn scaled(image: &Image<Rgba>, gain: Rgba) -> Image<Rgba> {

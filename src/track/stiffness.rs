@@ -16,7 +16,7 @@ const CANDIDATES: [f64; 6] = [1.7, 5.6, 17.0, 170.0, 1700.0, 17_000.0];
 /// Ratio of costs, rigid against the best, from which a surface certainly bends.
 const CERTAIN: f64 = 1.05;
 /// Ratio of costs against the best candidate up to which a stiffer one counts as good …
-const TOLERANCE: f64 = 1.01;
+const TOLERANCE: f64 = 1.025;
 /// … and up to which it does on a surface that bends.
 const TOLERANCE_BENT: f64 = 1.0004;
 /// Frames looked at.
@@ -38,11 +38,12 @@ fn deep(x: usize, y: usize) -> bool {
 }
 
 impl Solution {
-    /// Finds the stiffness that predicts best what it has not seen.
+    /// Finds the stiffness that predicts best what it has not seen, from frames that show most of the surface: where
+    /// little is seen, what stands before it is what bends.
     pub(crate) fn find_stiffness(&mut self, footage: &dyn Footage) -> Result<()> {
-        let all: Vec<usize> = (0..footage.len()).collect();
+        let seen: Vec<usize> = (0..footage.len()).filter(|&t| self.trust[t] > 0.9).collect();
         let mut costs = Vec::with_capacity(FRAMES);
-        for t in spread(&all, FRAMES) {
+        for t in spread(&seen, FRAMES) {
             let frame = footage.levels(t)?;
             let mut template = self.template(t);
             let shown = template.weight.clone();
