@@ -128,7 +128,7 @@ pub(super) fn map_step(scale: Scale) -> [f64; 2] {
     scale.factor.map(|f| f * Inverse::STEP as f64)
 }
 
-/// Judges a frame from what its finished mask leaves visible.
+/// Judges a frame against the rest of the clip, on top of the confidence its own mask leaves.
 ///
 /// Confidence is low where little of the surface shows or what shows fits worse than in the rest of the clip.
 pub(super) fn confidence(quality: &mut [Quality], bridged: &[bool]) {
@@ -138,6 +138,6 @@ pub(super) fn confidence(quality: &mut [Quality], bridged: &[bool]) {
     for (q, &bridged) in quality.iter_mut().zip(bridged) {
         let shown = (q.visible / 0.25).min(1.0);
         let fits = 10f32.powf(-(usual - q.psnr - 1.0).max(0.0) / 10.0);
-        q.confidence = if bridged || q.psnr <= 0.0 { 0.0 } else { shown * fits };
+        q.confidence = if bridged || q.psnr <= 0.0 { 0.0 } else { q.confidence * shown * fits };
     }
 }

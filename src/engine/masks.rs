@@ -7,7 +7,7 @@ use crate::frame::{Image, Rect};
 use crate::mask::{Cut, Visibility};
 use crate::matte::Matting;
 use crate::progress::Progress;
-use crate::track::in_order;
+use crate::track::{in_order, spread};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +18,10 @@ pub(super) struct Masks {
     size: (usize, usize),
 }
 
+/// Doubt in a frame all of whose pixels are half surface, half occluder.
+const MIXED: f64 = 4.0;
+/// Frames by whose cuts matting is tuned.
+const TUNED_ON: usize = 12;
 /// Shares from which a pixel counts as purely the surface when the fit is judged.
 const CLEAR: f32 = 0.99;
 
@@ -36,7 +40,8 @@ impl Masks {
         })
     }
 
-    /// Cuts and mattes every frame; also says how well each is explained (confidence not yet judged).
+    /// Cuts and mattes every frame; also says how well each is explained; confidence is not yet judged against
+    /// the rest of the clip.
     pub(super) fn make(
         path: &Path,
         footage: &dyn Footage,
@@ -47,6 +52,9 @@ impl Masks {
         done_before: usize,
     ) -> Result<(Self, Vec<Quality>)> {
         let size = footage.size();
+        let all: Vec<usize> = (0..footage.len()).collect();
+        let tuned = Self::tuned(footage, visibility, matting, &spread(&all, TUNED_ON))?;
+        let matting = tuned.as_deref().unwrap_or(matting);
         let mut quality = Vec::with_capacity(footage.len());
         let batch = matting.batch().max(1);
         let starts: Vec<usize> = (0..footage.len()).step_by(batch).collect();
@@ -81,6 +89,25 @@ impl Masks {
         Ok((Self { path: path.to_path_buf(), size }, quality))
     }
 
+    /// The matting tuned to the clip, where it can be, by the cuts of some frames.
+    fn tuned(
+        footage: &dyn Footage,
+        visibility: &Visibility,
+        matting: &dyn Matting,
+        frames: &[usize],
+    ) -> Result<Option<Box<dyn Matting>>> {
+        let mut cuts = Vec::with_capacity(frames.len());
+        in_order(
+            frames,
+            |t| visibility.cut(footage, t, None),
+            |_, cut| {
+                cuts.extend(cut);
+                Ok(())
+            },
+        )?;
+        Ok(matting.tuned(&cuts))
+    }
+
     /// Working size.
     pub(super) fn size(&self) -> (usize, usize) {
         self.size
@@ -113,9 +140,10 @@ fn placed(cut: &Cut, share: &Image<f32>, visibility: &Visibility, size: (usize, 
     mask
 }
 
-/// How much shows, and how well light × atlas explains it.
+/// How much shows, how well light × atlas explains it, and how far the mixed pixels, which are the hardest to get right,
+/// leave the frame believable.
 fn judged(cut: &Cut, share: &Image<f32>) -> Quality {
-    let (mut shown, mut area, mut error, mut clear) = (0.0f64, 0.0f64, 0.0f64, 0.0f64);
+    let (mut shown, mut mixed, mut area, mut error, mut clear) = (0.0f64, 0.0f64, 0.0f64, 0.0f64, 0.0f64);
     for y in 0..share.height() {
         for x in 0..share.width() {
             let (v, k) = (share[(x, y)], cut.predicted.coverage[(x, y)]);
@@ -124,6 +152,7 @@ fn judged(cut: &Cut, share: &Image<f32>) -> Quality {
             }
             area += 1.0;
             shown += f64::from(v);
+            mixed += f64::from(4.0 * v * (1.0 - v));
             if v >= CLEAR {
                 let (c, b) = (cut.frame[(x, y)], cut.predicted.surface[(x, y)]);
                 error += (0..3).map(|i| f64::from((c[i] - b[i]) / 255.0).powi(2)).sum::<f64>() / 3.0;
@@ -132,5 +161,7 @@ fn judged(cut: &Cut, share: &Image<f32>) -> Quality {
         }
     }
     let psnr = if clear > 0.0 { (-10.0 * (error / clear).max(1e-10).log10()) as f32 } else { 0.0 };
-    Quality { confidence: 0.0, visible: if area > 0.0 { (shown / area) as f32 } else { 0.0 }, psnr }
+    let area = area.max(1.0);
+    let confidence = 1.0 / (1.0 + MIXED * mixed / area);
+    Quality { confidence: confidence as f32, visible: (shown / area) as f32, psnr }
 }

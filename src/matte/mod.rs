@@ -3,6 +3,8 @@
 //! Matting is hard in general because neither layer is known. Here one is: the surface behind is light × atlas. Given
 //! the occluder's colour nearby, its share of a mixed pixel follows in closed form.
 
+mod foreground;
+mod laplacian;
 #[cfg(feature = "onnx")]
 mod vitmatte;
 
@@ -10,14 +12,21 @@ mod vitmatte;
 pub use vitmatte::VitMatte;
 
 use crate::error::Result;
-use crate::frame::{Image, Rgba, bilinear, dilate, distance, gaussian};
+use crate::frame::{Image, distance, gaussian};
 use crate::mask::Cut;
+use foreground::Foreground;
+use laplacian::Problem;
 
 /// Turns cuts into soft masks.
 pub trait Matting: Send + Sync {
     /// Frames it is best given at once, at least 1.
     fn batch(&self) -> usize {
         1
+    }
+
+    /// The same, tuned to a clip from some of its cuts; `None` where there is nothing to tune.
+    fn tuned(&self, _cuts: &[Cut]) -> Option<Box<dyn Matting>> {
+        None
     }
 
     /// Of each cut, the share of the surface that shows, 0…1, over its part of the frame; exactly 0 and 1 where that is
@@ -28,8 +37,10 @@ pub trait Matting: Send + Sync {
 /// Matting against the known surface; no model needed.
 #[derive(Debug, Clone, Copy)]
 pub struct KnownSurface {
-    /// Pixels on either side of the cut that may be mixed.
+    /// Pixels on the surface's side of the cut that may be mixed.
     pub band: f32,
+    /// Pixels on the occluder's side that may be: few for a hard edge, many for hair.
+    pub depth: f32,
     /// Weight of the cut's own edge against the colours.
     pub edge_weight: f32,
     /// Blur of the cut's edge in pixels: how soft an edge is taken to be when colours say nothing.
@@ -40,131 +51,154 @@ pub struct KnownSurface {
 
 impl Default for KnownSurface {
     fn default() -> Self {
-        Self { band: 3.0, edge_weight: 30.0, edge_blur: 0.8, snap: 0.03 }
+        Self { band: 3.0, depth: HARD, edge_weight: 30.0, edge_blur: 0.8, snap: 0.03 }
     }
 }
 
-/// Distance in pixels into the occluder from which its colours are pure.
-const CORE: f32 = 2.0;
-/// Least standard deviation of the occluder's colour, levels.
-const LEAST_DEVIATION: f32 = 4.0;
-/// Reaches, in pixels, over which the occluder's colour is looked for, with their weights: near if possible.
-const REACHES: [(f32, f32); 3] = [(2.5, 1.0), (7.5, 1e-3), (30.0, 1e-6)];
+/// Depth of a hard edge, and of the softest, in pixels.
+const HARD: f32 = 3.0;
+const SOFTEST: f32 = 20.0;
+/// Mean share of the occluder just inside the cut from which its edge is hard, and up to which it is softest.
+const SHARES: [f64; 2] = [0.9, 0.75];
+/// Depths in pixels over which that mean is taken, and from where the occluder is opaque.
+const RIM: [f32; 2] = [2.5, 8.0];
+const OPAQUE: f32 = 10.0;
+/// Times the edge is looked for.
+const ROUNDS: usize = 2;
+/// Share of its depth from which the colours of a soft edge are pure.
+const PURE: f32 = 0.6;
 
 impl Matting for KnownSurface {
+    /// How soft the occluders' edges are shows in how much of the surface shines through their rims.
+    fn tuned(&self, cuts: &[Cut]) -> Option<Box<dyn Matting>> {
+        let [num, den] = cuts.iter().map(rim).fold([0.0; 2], |a, b| [a[0] + b[0], a[1] + b[1]]);
+        if den <= 0.0 {
+            return None;
+        }
+        let soft = ((SHARES[0] - num / den) / (SHARES[0] - SHARES[1])).clamp(0.0, 1.0) as f32;
+        Some(Box::new(Self { depth: HARD + soft * (SOFTEST - HARD), ..*self }))
+    }
+
     fn mattes(&self, cuts: &[Cut]) -> Result<Vec<Image<f32>>> {
         Ok(cuts.iter().map(|cut| self.matte(cut)).collect())
     }
 }
 
+/// The occluder's share over the rim of a cut, told by the colours from farther in: weighted sum and weight.
+fn rim(cut: &Cut) -> [f64; 2] {
+    let occluder = cut.surface.map(|s| !s);
+    let inside = distance(&occluder, |o| !o);
+    let mut sum = [0.0; 2];
+    let Some(foreground) = Foreground::around(cut, &occluder, &inside, OPAQUE) else { return sum };
+    for y in 0..occluder.height() {
+        for x in 0..occluder.width() {
+            let at = (x, y);
+            if inside[at] > RIM[0] && inside[at] < RIM[1] && cut.predicted.coverage[at] > 0.5 {
+                let [num, den] = foreground.share(cut, at, 1.0);
+                sum = [sum[0] + f64::from(num), sum[1] + f64::from(den)];
+            }
+        }
+    }
+    sum
+}
+
 impl KnownSurface {
     fn matte(&self, cut: &Cut) -> Image<f32> {
         let mut occluder = cut.surface.map(|s| !s);
-        if !occluder.pixels().contains(&true) {
-            return occluder.map(|_| 1.0);
-        }
-        let outside = distance(&occluder, |o| o);
         let mut share = occluder.map(|&o| f32::from(o));
         // The second round knows the edge to a fraction of a pixel from the first.
-        for _ in 0..2 {
-            share = self.solve(cut, &occluder, &outside);
-            occluder = share.map(|a| *a > 0.5);
+        for _ in 0..ROUNDS {
             if !occluder.pixels().contains(&true) {
                 break;
             }
+            share = self.solve(cut, &occluder);
+            occluder = share.map(|a| *a > 0.5);
         }
         share.map(|a| 1.0 - ((a - self.snap) / (1.0 - 2.0 * self.snap)).clamp(0.0, 1.0))
     }
 
-    /// The occluder's share α of every pixel within the band: least squares of c = αF + (1−α)B over the channels, each
-    /// weighted by its variance, with a prior at the cut's blurred edge.
-    fn solve(&self, cut: &Cut, occluder: &Image<bool>, outside: &Image<f32>) -> Image<f32> {
+    /// The occluder's share of every pixel, given about where its edge runs.
+    fn solve(&self, cut: &Cut, occluder: &Image<bool>) -> Image<f32> {
+        let outside = distance(occluder, |o| o);
         let inside = distance(occluder, |o| !o);
-        let foreground = Foreground::around(cut, occluder, &inside);
+        let unknown = outside.zip(&inside, |o, i| o <= self.band && i <= self.depth);
+        let core = if self.depth > HARD { PURE * self.depth } else { foreground::CORE };
+        let foreground = Foreground::around(cut, occluder, &inside, core)
+            .or_else(|| Foreground::around(cut, occluder, &inside, foreground::CORE));
         let edge = gaussian(&occluder.map(|&o| f32::from(o)), self.edge_blur);
         let (w, h) = occluder.size();
-        Image::from_fn(w, h, |x, y| {
-            let at = (x, y);
-            if inside[at] > self.band {
-                return 1.0;
+        let evidence = Image::from_fn(w, h, |x, y| {
+            if !unknown[(x, y)] {
+                return [0.0; 2];
             }
-            if outside[at] > self.band {
-                return 0.0;
-            }
-            let (mean, variance) = foreground.at(x, y);
-            let (c, b, s) = (cut.frame[at], cut.predicted.surface[at], cut.scatter[at]);
-            let prior = edge[at];
-            let (mut num, mut den) = (self.edge_weight * prior, self.edge_weight);
-            for k in 0..3 {
-                let d = mean[k] - b[k];
-                let noise = s[k] * s[k] + variance[k] * prior.max(0.2).powi(2);
-                num += (c[k] - b[k]) * d / noise;
-                den += d * d / noise;
-            }
-            (num / den).clamp(0.0, 1.0)
-        })
-    }
-}
-
-/// Mean and variance of the occluder's pure colours near every pixel, kept as weighted sums at several reaches.
-struct Foreground {
-    /// Coarse sums: pixels to a cell, and the sums on the cells.
-    levels: Vec<(usize, Image<[f32; 8]>)>,
-}
-
-impl Foreground {
-    fn around(cut: &Cut, occluder: &Image<bool>, inside: &Image<f32>) -> Self {
-        // Pure: well inside, or on the ridge of something thin.
-        let ridge = dilate(inside, 2);
-        let (w, h) = occluder.size();
-        let pure = Image::from_fn(w, h, |x, y| {
-            let at = (x, y);
-            let d = inside[at];
-            if occluder[at] && (d >= CORE || (d >= ridge[at] - 0.3 && d >= 1.0)) {
-                let c = cut.frame[at];
-                return [c[0], c[1], c[2], c[0] * c[0], c[1] * c[1], c[2] * c[2], 1.0, 0.0];
-            }
-            [0.0; 8]
+            let prior = edge[(x, y)];
+            let [num, den] = foreground.as_ref().map_or([0.0; 2], |f| f.share(cut, (x, y), prior));
+            [den + self.edge_weight, num + self.edge_weight * prior]
         });
-        let level = |&(reach, weight): &(f32, f32)| {
-            // A cell of a third of the reach loses nothing and makes wide blurs as cheap as narrow ones.
-            let cell = ((reach / 3.0) as usize).max(1);
-            let sums = gaussian(&cells(&pure, cell), reach / cell as f32);
-            let scale = weight / (cell * cell) as f32;
-            (cell, sums.map(|v| v.map(|v| v * scale)))
-        };
-        Self { levels: REACHES.iter().map(level).collect() }
-    }
-
-    /// Mean colour and variance at a pixel.
-    fn at(&self, x: usize, y: usize) -> (Rgba, Rgba) {
-        let mut sum = [0.0f32; 8];
-        for (cell, sums) in &self.levels {
-            let place = |v: usize| (v as f32 + 0.5) / *cell as f32 - 0.5;
-            let part = bilinear(sums, [place(x), place(y)]);
-            (0..8).for_each(|k| sum[k] += part[k]);
-        }
-        let n = sum[6].max(1e-12);
-        let mean = [sum[0] / n, sum[1] / n, sum[2] / n, 0.0];
-        let least = LEAST_DEVIATION * LEAST_DEVIATION;
-        let variance =
-            [0, 1, 2, 3].map(|k| if k < 3 { (sum[3 + k] / n - mean[k] * mean[k]).max(least) } else { 0.0 });
-        (mean, variance)
+        let start = Image::from_fn(w, h, |x, y| match evidence[(x, y)] {
+            [den, num] if den > 0.0 => (num / den).clamp(0.0, 1.0),
+            _ => f32::from(occluder[(x, y)]),
+        });
+        Problem { picture: &cut.frame, unknown: &unknown, evidence: &evidence }.solve(start)
     }
 }
 
-/// Sums over square cells of pixels.
-fn cells(picture: &Image<[f32; 8]>, cell: usize) -> Image<[f32; 8]> {
-    if cell == 1 {
-        return picture.clone();
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::Rect;
+    use crate::track::Predicted;
+
+    /// A disc before a striped surface, its edge as soft as `soft` pixels, and what its mask should be.
+    fn disc(soft: f32) -> (Cut, Image<f32>) {
+        let (w, h) = (120, 100);
+        let share = Image::from_fn(w, h, |x, y| {
+            ((30.0 - (x as f32 - 60.0).hypot(y as f32 - 50.0)) / soft + 0.5).clamp(0.0, 1.0)
+        });
+        let surface =
+            Image::from_fn(w, h, |x, y| [90.0 + 40.0 * ((x / 6 + y / 9) % 2) as f32, 120.0, 70.0, 0.0]);
+        let grain = |x: usize, y: usize| ((x * 31 + y * 17) % 7) as f32 - 3.0;
+        let frame = Image::from_fn(w, h, |x, y| {
+            let (a, b) = (share[(x, y)], surface[(x, y)]);
+            let f = [200.0 + grain(x, y), 60.0, 160.0 - grain(x, y), 0.0];
+            [0, 1, 2, 3].map(|c| a * f[c] + (1.0 - a) * b[c])
+        });
+        let still = Image::new(w, h, [0.0; 2]);
+        let predicted = Predicted {
+            part: Rect::new(0, 0, w as i32, h as i32),
+            at: still.clone(),
+            motion: still,
+            surface,
+            gain: Image::new(w, h, [1.0; 4]),
+            coverage: Image::new(w, h, 1.0),
+        };
+        let scatter = Image::new(w, h, [2.0, 2.0, 2.0, 0.0]);
+        let cut = Cut { predicted, frame, scatter, surface: share.map(|a| *a < 0.2) };
+        (cut, share)
     }
-    let (w, h) = picture.size();
-    let mut sums = Image::new(w.div_ceil(cell), h.div_ceil(cell), [0.0f32; 8]);
-    for y in 0..h {
-        for (x, p) in picture.row(y).iter().enumerate() {
-            let s = &mut sums[(x / cell, y / cell)];
-            (0..8).for_each(|k| s[k] += p[k]);
-        }
+
+    fn mean_error(found: &Image<f32>, share: &Image<f32>) -> f32 {
+        let sum: f32 = found.zip(share, |m, a| (m - (1.0 - a)).abs()).pixels().iter().sum();
+        sum / share.pixels().len() as f32
     }
-    sums
+
+    #[test]
+    fn a_hard_edge_is_found_within_the_cut() {
+        let (cut, share) = disc(2.0);
+        let matting = KnownSurface::default().tuned(std::slice::from_ref(&cut));
+        let found = matting.unwrap().mattes(std::slice::from_ref(&cut)).unwrap();
+        assert!(mean_error(&found[0], &share) < 0.003, "{}", mean_error(&found[0], &share));
+        assert_eq!((found[0][(60, 50)], found[0][(3, 3)]), (0.0, 1.0));
+    }
+
+    /// Where the surface shines through a wide rim, the rim is sought as wide.
+    #[test]
+    fn a_soft_edge_is_noticed_and_followed() {
+        let (cut, share) = disc(16.0);
+        let matting = KnownSurface::default();
+        let hard = mean_error(&matting.mattes(std::slice::from_ref(&cut)).unwrap()[0], &share);
+        let tuned = matting.tuned(std::slice::from_ref(&cut)).unwrap();
+        let soft = mean_error(&tuned.mattes(std::slice::from_ref(&cut)).unwrap()[0], &share);
+        assert!(soft < 0.5 * hard, "{soft} against {hard}");
+    }
 }
