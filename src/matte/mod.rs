@@ -60,6 +60,8 @@ const HARD: f32 = 3.0;
 const SOFTEST: f32 = 20.0;
 /// Mean share of the occluder just inside the cut from which its edge is hard, and up to which it is softest.
 const SHARES: [f64; 2] = [0.9, 0.75];
+/// Weight of colours from which a frame tells it.
+const LEAST_TOLD: f64 = 1e3;
 /// Depths in pixels over which that mean is taken, and from where the occluder is opaque.
 const RIM: [f32; 2] = [2.5, 8.0];
 const OPAQUE: f32 = 10.0;
@@ -71,11 +73,13 @@ const PURE: f32 = 0.6;
 impl Matting for KnownSurface {
     /// How soft the occluders' edges are shows in how much of the surface shines through their rims.
     fn tuned(&self, cuts: &[Cut]) -> Option<Box<dyn Matting>> {
-        let [num, den] = cuts.iter().map(rim).fold([0.0; 2], |a, b| [a[0] + b[0], a[1] + b[1]]);
-        if den <= 0.0 {
-            return None;
-        }
-        let soft = ((SHARES[0] - num / den) / (SHARES[0] - SHARES[1])).clamp(0.0, 1.0) as f32;
+        let told =
+            |cut: &Cut| Some(rim(cut)).filter(|[_, den]| *den > LEAST_TOLD).map(|[num, den]| num / den);
+        let mut shares: Vec<f64> = cuts.iter().filter_map(told).collect();
+        // The median: a frame in which the surface itself was taken for an occluder is no soft edge.
+        shares.sort_by(f64::total_cmp);
+        let share = shares.get(shares.len() / 2)?;
+        let soft = ((SHARES[0] - share) / (SHARES[0] - SHARES[1])).clamp(0.0, 1.0) as f32;
         Some(Box::new(Self { depth: HARD + soft * (SOFTEST - HARD), ..*self }))
     }
 
