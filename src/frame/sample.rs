@@ -5,7 +5,7 @@ use super::{Image, Pixel, Vec2};
 /// Moments at which an exposure is sampled, as shares of the time the shutter is open, from the frame's own time: the
 /// beginnings of the four quarters of an exposure that is half over then.
 ///
-/// Where the middle of a real exposure lies cannot be seen in its picture; this is how renderers commonly sample theirs.
+/// A convention: where the middle of a real exposure lies cannot be seen in its picture.
 pub const EXPOSURE: [f32; 4] = [-0.5, -0.25, 0.0, 0.25];
 
 /// Weights of the four neighbours at `-1, 0, 1, 2` for a point `t` ∈ [0,1) past pixel 0: Keys' cubic with a = −½
