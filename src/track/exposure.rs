@@ -92,3 +92,49 @@ fn misfit_inside(predicted: &Predicted, frame: &Image<Rgba>) -> f64 {
     }
     sum[0] / sum[1].max(1.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::canvas::Canvas;
+    use super::super::homography::Homography;
+    use super::*;
+    use crate::light::Light;
+
+    /// A surface that speeds up by three pixels a frame: where its exposures' middles are, and where it is.
+    #[test]
+    fn maps_of_the_middles_become_maps_of_the_frames_times() {
+        let (frames, reference) = (10, 4);
+        let canvas =
+            Canvas::new(&[[60.0, 50.0], [140.0, 50.0], [140.0, 120.0], [60.0, 120.0]], (400, 200)).unwrap();
+        let place = |t: f64| 1.5 * t * t;
+        let map = |late: f64, t: usize| {
+            let x = place(t as f64 + late) - place(reference as f64 + late);
+            Map {
+                homography: Homography([[1.0, 0.0, x], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]),
+                ..canvas.identity()
+            }
+        };
+        let (w, h) = canvas.size();
+        let mut solution = Solution {
+            maps: (0..frames).map(|t| map(f64::from(MID_EXPOSURE), t)).collect(),
+            light: Light::unit((w, h), frames),
+            atlas: Image::from_fn(w, h, |x, _| [x as f32, 0.0, 0.0, 0.0]),
+            known: Image::new(w, h, 1.0),
+            clarity: vec![1.0; frames],
+            trust: vec![1.0; frames],
+            shutter: 1.0,
+            stiffness: 0.0,
+            ceiling: 255.0,
+            canvas: canvas.clone(),
+        };
+        solution.at_frame_times((400, 200), reference);
+        for t in 1..frames - 1 {
+            let at = [40.0, 30.0];
+            let (p, q) = (canvas.position(&solution.maps[t], at), canvas.position(&map(0.0, t), at));
+            assert!((p[0] - q[0]).abs() < 0.03 && (p[1] - q[1]).abs() < 0.03, "{p:?} for {q:?} in frame {t}");
+        }
+        // Paint is put where the reference frame shows the surface at its own time, an eighth of 12 pixels on.
+        let moved = solution.atlas[(50, 30)][0] - 50.0;
+        assert!((moved + 1.5).abs() < 0.05, "{moved}");
+    }
+}
