@@ -61,6 +61,7 @@ fn scene(reduced: f32, mask: u8) -> Moving {
         fingerprint: String::new(),
         settings: Default::default(),
         engines: Default::default(),
+        corrections: Default::default(),
         quality: vec![vec![Quality { confidence: 1.0, visible: 1.0, psnr: 40.0 }; 3]],
     };
     Moving { header, surfaces: vec![Surface { placement, picture }], layers: layers.collect() }

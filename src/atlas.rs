@@ -4,6 +4,7 @@
 //! pixel of the reference frame, and `origin` and `scale` say which atlas pixel that is. Everything that changes with
 //! time is in a [`Layer`], one per surface and frame, so that it can be read a frame at a time.
 
+use crate::correction::Corrections;
 use crate::frame::{Encoding, Image, Pixel, Rgba, Vec2, cubic_weights};
 use crate::roi::Roi;
 use serde::{Deserialize, Serialize};
@@ -177,6 +178,9 @@ pub struct Header {
     /// What did the work of a stage, by the stage's parameter, where there is a choice.
     #[serde(default)]
     pub engines: std::collections::BTreeMap<String, String>,
+    /// What the user mended, in full-size pixels.
+    #[serde(default, skip_serializing_if = "Corrections::is_empty")]
+    pub corrections: Corrections,
     /// Per surface, then per frame.
     pub quality: Vec<Vec<Quality>>,
 }

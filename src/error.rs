@@ -51,6 +51,9 @@ pub enum Error {
     /// The region of interest is not usable.
     #[error("region: {0}")]
     Roi(String),
+    /// What the user says of some frames cannot be.
+    #[error("corrections: {0}")]
+    Correction(String),
     /// A setting has no such value, or the combination makes no sense.
     #[error("setting {name}: {reason}")]
     Setting {

@@ -20,6 +20,8 @@ mod linear;
 pub mod param;
 pub mod roi;
 
+pub mod correction;
+
 pub mod clip;
 
 #[cfg(feature = "onnx")]

@@ -6,7 +6,7 @@ use crate::atlas::{Layer, Placement, Quality, Surface};
 use crate::clip::Footage;
 use crate::error::Result;
 use crate::frame::{Encoding, Image, Rgba, Scale};
-use crate::track::{Inverse, Inverses, Solution};
+use crate::track::{Canvas, Inverse, Inverses, Solution};
 
 /// Largest refinement of the atlas against the reference frame.
 const LARGEST_SCALE: f64 = 4.0;
@@ -15,13 +15,20 @@ const MOST_PIXELS: f64 = 64e6;
 /// Frames seen this much larger than on the reference frame make the atlas finer.
 const WORTH_REFINING: f64 = 1.1;
 
+/// How a solution at working size becomes layers at full size, in the host's values.
+pub(super) struct Layers<'a> {
+    pub(super) solution: &'a Solution,
+    pub(super) inverses: &'a Inverses,
+    /// Between full and working size.
+    pub(super) scale: Scale,
+    pub(super) encoding: Encoding,
+}
+
 /// One region ready to be stored.
 pub(super) struct Baked<'a> {
-    solution: &'a Solution,
-    inverses: &'a Inverses,
-    scale: Scale,
-    encoding: Encoding,
-    /// The part that does not change with time.
+    /// The part that changes with time.
+    pub(super) layers: Layers<'a>,
+    /// The part that does not.
     pub(super) surface: Surface,
 }
 
@@ -66,15 +73,12 @@ impl<'a> Baked<'a> {
         let decode = |v: f32| full.encoding.from_display(v / 255.0);
         let picture =
             fine.atlas.zip(&fine.canvas.coverage, |a, k| [decode(a[0]), decode(a[1]), decode(a[2]), k]);
-        Ok(Self {
-            solution,
-            inverses,
-            scale,
-            encoding: full.encoding,
-            surface: Surface { placement, picture },
-        })
+        let layers = Layers { solution, inverses, scale, encoding: full.encoding };
+        Ok(Self { layers, surface: Surface { placement, picture } })
     }
+}
 
+impl Layers<'_> {
     /// Sizes of the map's and the light's grids.
     pub(super) fn grids(&self, full: (usize, usize)) -> crate::store::Grid {
         crate::store::Grid { map: self.map_nodes(full), light: self.solution.light.nodes(0).size() }
@@ -102,22 +106,45 @@ impl<'a> Baked<'a> {
         Layer { map, mask, light: self.light(t) }
     }
 
-    /// The gain in the host's own values. A gain of display-encoded values is no single gain of linear ones; what is
-    /// stored is right at the region's mean colour.
     fn light(&self, t: usize) -> Image<Rgba> {
         let nodes = self.solution.light.nodes(t);
-        if self.encoding == Encoding::Display {
-            return nodes.clone();
-        }
+        Gains::of(&self.solution.canvas, &self.solution.atlas, self.encoding).stored(nodes)
+    }
+}
+
+/// Gains between display-encoded values, in which light is fitted, and the host's own, in which it is stored. A gain of
+/// the one is no single gain of the other; it is turned as is right at the region's mean colour.
+pub(super) struct Gains {
+    mean: [f32; 3],
+    encoding: Encoding,
+}
+
+impl Gains {
+    /// For a region that looks like `atlas`, levels.
+    pub(super) fn of(canvas: &Canvas, atlas: &Image<Rgba>, encoding: Encoding) -> Self {
         let mut sum = [0.0f32; 4];
-        for (a, k) in self.solution.atlas.pixels().iter().zip(self.solution.canvas.coverage.pixels()) {
+        for (a, k) in atlas.pixels().iter().zip(canvas.coverage.pixels()) {
             (0..3).for_each(|c| sum[c] += a[c] / 255.0 * k);
             sum[3] += k;
         }
-        let mean = [0, 1, 2].map(|c| (sum[c] / sum[3].max(1.0)).max(0.05));
-        let decode = |v: f32| self.encoding.from_display(v);
+        Self { mean: [0, 1, 2].map(|c| (sum[c] / sum[3].max(1.0)).max(0.05)), encoding }
+    }
+
+    fn stored(&self, nodes: &Image<Rgba>) -> Image<Rgba> {
+        self.turned(nodes, |mean, g| self.encoding.from_display(mean * g) / self.encoding.from_display(mean))
+    }
+
+    /// The reverse: stored gains as they were fitted.
+    pub(super) fn fitted(&self, nodes: &Image<Rgba>) -> Image<Rgba> {
+        self.turned(nodes, |mean, g| self.encoding.to_display(self.encoding.from_display(mean) * g) / mean)
+    }
+
+    fn turned(&self, nodes: &Image<Rgba>, turn: impl Fn(f32, f32) -> f32) -> Image<Rgba> {
+        if self.encoding == Encoding::Display {
+            return nodes.clone();
+        }
         nodes.map(|g| {
-            let gain = |c: usize| decode(mean[c] * g[c]) / decode(mean[c]);
+            let gain = |c: usize| turn(self.mean[c], g[c]);
             [gain(0), gain(1), gain(2), 1.0]
         })
     }
@@ -128,16 +155,17 @@ pub(super) fn map_step(scale: Scale) -> [f64; 2] {
     scale.factor.map(|f| f * Inverse::STEP as f64)
 }
 
-/// Judges a frame against the rest of the clip, on top of the confidence its own mask leaves.
+/// Judges `frames` against the rest of the clip, on top of the confidence their own masks leave.
 ///
 /// Confidence is low where little of the surface shows or what shows fits worse than in the rest of the clip.
-pub(super) fn confidence(quality: &mut [Quality], bridged: &[bool]) {
+pub(super) fn confidence(quality: &mut [Quality], frames: &[usize], bridged: impl Fn(usize) -> bool) {
     let mut psnr: Vec<f32> = quality.iter().map(|q| q.psnr).filter(|p| *p > 0.0).collect();
     psnr.sort_by(f32::total_cmp);
     let usual = psnr.get(psnr.len() / 2).copied().unwrap_or(0.0);
-    for (q, &bridged) in quality.iter_mut().zip(bridged) {
+    for &t in frames {
+        let q = &mut quality[t];
         let shown = (q.visible / 0.25).min(1.0);
         let fits = 10f32.powf(-(usual - q.psnr - 1.0).max(0.0) / 10.0);
-        q.confidence = if bridged || q.psnr <= 0.0 { 0.0 } else { q.confidence * shown * fits };
+        q.confidence = if bridged(t) || q.psnr <= 0.0 { 0.0 } else { q.confidence * shown * fits };
     }
 }

@@ -3,8 +3,8 @@
 use crate::atlas::Quality;
 use crate::clip::Footage;
 use crate::error::{Error, Result};
-use crate::frame::{Image, Rect};
-use crate::mask::{Cut, Visibility};
+use crate::frame::{Image, Rect, Vec2};
+use crate::mask::{Cut, Told, Visibility};
 use crate::matte::Matting;
 use crate::progress::Progress;
 use crate::track::{in_order, spread};
@@ -25,6 +25,18 @@ const TUNED_ON: usize = 12;
 /// Shares from which a pixel counts as purely the surface when the fit is judged.
 const CLEAR: f32 = 0.99;
 
+/// What masks are made from.
+pub(super) struct Source<'a> {
+    /// Working-size frames.
+    pub(super) footage: &'a dyn Footage,
+    /// What tells surface from occluder.
+    pub(super) visibility: &'a Visibility<'a>,
+    /// What is said of each frame besides.
+    pub(super) told: &'a (dyn Fn(usize) -> Result<Told> + Sync),
+    /// What makes edges soft.
+    pub(super) matting: &'a dyn Matting,
+}
+
 impl Masks {
     /// Opens what an earlier run finished.
     pub(super) fn open(path: &Path, size: (usize, usize), frames: usize) -> Option<Self> {
@@ -40,41 +52,47 @@ impl Masks {
         })
     }
 
-    /// Cuts and mattes every frame; also says how well each is explained; confidence is not yet judged against
-    /// the rest of the clip.
+    /// Cuts and mattes `frames`, which are kept in that order; also says how well each is explained; confidence is not
+    /// yet judged against the rest of the clip.
     pub(super) fn make(
         path: &Path,
-        footage: &dyn Footage,
-        visibility: &Visibility,
-        shown: Option<&Masks>,
-        matting: &dyn Matting,
+        source: &Source,
+        frames: &[usize],
         progress: &Progress,
         done_before: usize,
     ) -> Result<(Self, Vec<Quality>)> {
+        let Source { footage, visibility, told, matting } = source;
         let size = footage.size();
         let all: Vec<usize> = (0..footage.len()).collect();
-        let tuned = Self::tuned(footage, visibility, matting, &spread(&all, TUNED_ON))?;
-        let matting = tuned.as_deref().unwrap_or(matting);
-        let mut quality = Vec::with_capacity(footage.len());
+        let tuned = Self::tuned(*footage, visibility, *matting, &spread(&all, TUNED_ON))?;
+        let matting = tuned.as_deref().unwrap_or(*matting);
+        let mut quality = Vec::with_capacity(frames.len());
         let batch = matting.batch().max(1);
-        let starts: Vec<usize> = (0..footage.len()).step_by(batch).collect();
-        let cut = |t: usize| {
+        let starts: Vec<usize> = (0..frames.len()).step_by(batch).collect();
+        let cut = |&t: &usize| {
             progress.check()?;
-            let shown = shown.map(|m| m.read(t)).transpose()?;
-            visibility.cut(footage, t, shown.as_ref())
+            let told = told(t)?;
+            Ok((visibility.cut(*footage, t, &told)?, told.user))
         };
         let some = |start: usize| -> Result<Vec<(Image<u8>, Quality)>> {
-            let frames = start..(start + batch).min(footage.len());
-            let cuts = frames.map(cut).collect::<Result<Vec<_>>>()?;
+            let end = (start + batch).min(frames.len());
+            let (cuts, words): (Vec<Option<Cut>>, Vec<_>) =
+                frames[start..end].iter().map(cut).collect::<Result<Vec<_>>>()?.into_iter().unzip();
             let places: Vec<bool> = cuts.iter().map(Option::is_some).collect();
             let cuts: Vec<Cut> = cuts.into_iter().flatten().collect();
             let shares = matting.mattes(&cuts)?;
             let mut matted = cuts.iter().zip(&shares);
-            let result = |there: &bool| match there.then(|| matted.next()).flatten() {
-                Some((cut, share)) => (placed(cut, share, visibility, size), judged(cut, share)),
+            let result = |(there, word): (&bool, &Option<Image<Vec2>>)| match there
+                .then(|| matted.next())
+                .flatten()
+            {
+                Some((cut, share)) => {
+                    let share = &heeding(cut, share, word.as_ref());
+                    (placed(cut, share, visibility, size), judged(cut, share))
+                }
                 None => (Image::new(size.0, size.1, 0), Quality { confidence: 0.0, visible: 0.0, psnr: 0.0 }),
             };
-            Ok(places.iter().map(result).collect())
+            Ok(places.iter().zip(&words).map(result).collect())
         };
         crate::frame::io::write_atomic(path, |file| {
             in_order(&starts, some, |start, done| {
@@ -99,7 +117,7 @@ impl Masks {
         let mut cuts = Vec::with_capacity(frames.len());
         in_order(
             frames,
-            |t| visibility.cut(footage, t, None),
+            |t| visibility.cut(footage, t, &Told::default()),
             |_, cut| {
                 cuts.extend(cut);
                 Ok(())
@@ -113,7 +131,7 @@ impl Masks {
         self.size
     }
 
-    /// One frame's mask.
+    /// The mask of the `t`th frame kept.
     pub(super) fn read(&self, t: usize) -> Result<Image<u8>> {
         use std::io::{Read, Seek, SeekFrom};
         let mut bytes = vec![0; self.size.0 * self.size.1];
@@ -121,6 +139,14 @@ impl Masks {
         file.seek(SeekFrom::Start((t * bytes.len()) as u64)).map_err(Error::io("read", &self.path))?;
         file.read_exact(&mut bytes).map_err(Error::io("read", &self.path))?;
         Ok(Image::from_vec(self.size.0, self.size.1, bytes))
+    }
+}
+
+/// The share with the user's word over it.
+fn heeding(cut: &Cut, share: &Image<f32>, word: Option<&Image<Vec2>>) -> Image<f32> {
+    match word {
+        None => share.clone(),
+        Some(word) => share.zip(&word.crop(cut.predicted.part), |v, [shows, said]| v + said * (shows - v)),
     }
 }
 

@@ -1,19 +1,22 @@
 //! The order of the stages, and resuming after the last finished one.
 
 mod bake;
+mod correct;
 mod engines;
 mod frames;
 mod masks;
 #[cfg(feature = "neural")]
 mod neural;
+mod reopen;
 mod work;
 
 use crate::atlas::{Header, Quality};
 use crate::clip::{self, Clip, Footage, Spool};
+use crate::correction::Corrections;
 use crate::error::{Error, Result};
 use crate::flow::Dis;
 use crate::frame::{Encoding, Scale, working_size};
-use crate::mask::Visibility;
+use crate::mask::{Told, Visibility};
 use crate::param::{AnalysisSettings, InputColour, Preset};
 use crate::progress::Progress;
 use crate::roi::Roi;
@@ -22,11 +25,14 @@ use crate::track::{Canvas, Effort, Inverses, Solution, Tracked, Tracker, refine}
 use bake::{Baked, map_step};
 use engines::Engines;
 use frames::FullSize;
-use masks::Masks;
+use masks::{Masks, Source};
+use parking_lot::Mutex;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
 use work::WorkFolder;
+
+pub use correct::{Mending, correct};
 
 /// One clip to analyse.
 #[derive(Debug, Clone)]
@@ -50,6 +56,32 @@ pub struct StageTime {
     pub name: &'static str,
     /// Wall seconds; next to nothing when its result was there from an earlier run.
     pub seconds: f64,
+}
+
+/// The stages of one piece of work, timed.
+struct Stages<'a> {
+    progress: &'a Progress,
+    times: Mutex<Vec<StageTime>>,
+}
+
+impl<'a> Stages<'a> {
+    fn new(progress: &'a Progress) -> Self {
+        Self { progress, times: Mutex::default() }
+    }
+
+    /// Runs one stage of `total` steps and notes its time.
+    fn run<T>(
+        &self,
+        name: &'static str,
+        total: usize,
+        work: impl FnOnce(&Progress) -> Result<T>,
+    ) -> Result<T> {
+        let start = Instant::now();
+        self.progress.stage(name, total);
+        let result = work(self.progress)?;
+        self.times.lock().push(StageTime { name, seconds: start.elapsed().as_secs_f64() });
+        Ok(result)
+    }
 }
 
 /// What an analysis did.
@@ -97,7 +129,7 @@ struct Analysis<'a> {
     effort: Effort,
     engines: Engines,
     work: WorkFolder,
-    stages: Vec<StageTime>,
+    stages: Stages<'a>,
 }
 
 impl<'a> Analysis<'a> {
@@ -129,10 +161,21 @@ impl<'a> Analysis<'a> {
         });
         let work = WorkFolder::open(&job.output, &key.to_string())?;
         let full = FullSize { clip, encoding };
-        Ok(Self { job, progress, full, roi, fingerprint, size, effort, engines, work, stages: Vec::new() })
+        Ok(Self {
+            job,
+            progress,
+            full,
+            roi,
+            fingerprint,
+            size,
+            effort,
+            engines,
+            work,
+            stages: Stages::new(progress),
+        })
     }
 
-    fn run(mut self) -> Result<Report> {
+    fn run(self) -> Result<Report> {
         let spool = self.frames()?;
         let fit = match self.job.settings.preset {
             Preset::Draft | Preset::Standard => self.direct(&spool)?,
@@ -145,11 +188,11 @@ impl<'a> Analysis<'a> {
         self.work.remove()?;
         let frames = 0..spool.len();
         let doubtful = frames.filter(|&t| quality.iter().any(|q| q[t].is_doubtful())).collect();
-        Ok(Report { output: self.job.output.clone(), stages: self.stages, doubtful })
+        Ok(Report { output: self.job.output.clone(), stages: self.stages.times.into_inner(), doubtful })
     }
 
     /// The direct solver.
-    fn direct(&mut self, spool: &Spool) -> Result<Fit> {
+    fn direct(&self, spool: &Spool) -> Result<Fit> {
         let regions = self.track(spool)?;
         let solutions = self.refine(spool, &regions)?;
         let bridged =
@@ -163,32 +206,23 @@ impl<'a> Analysis<'a> {
 
     /// What is said where the fit's networks were left out.
     #[cfg(not(feature = "neural"))]
-    fn neural(&mut self, _: &Spool) -> Result<Fit> {
+    fn neural(&self, _: &Spool) -> Result<Fit> {
         Err(Error::setting("preset", "this build has no networks; use standard or draft"))
     }
 
     #[cfg(not(feature = "neural"))]
-    fn paper(&mut self, spool: &Spool) -> Result<Fit> {
+    fn paper(&self, spool: &Spool) -> Result<Fit> {
         self.neural(spool)
     }
 
     /// Runs one stage and notes its time.
-    fn stage<T>(
-        &mut self,
-        name: &'static str,
-        total: usize,
-        work: impl FnOnce(&Self) -> Result<T>,
-    ) -> Result<T> {
-        let start = Instant::now();
-        self.progress.stage(name, total);
-        let result = work(self)?;
-        self.stages.push(StageTime { name, seconds: start.elapsed().as_secs_f64() });
-        Ok(result)
+    fn stage<T>(&self, name: &'static str, total: usize, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
+        self.stages.run(name, total, |_| work(self))
     }
 
     /// As [`Analysis::stage`], taking the result of an earlier run where there is one.
     fn kept_stage<T: serde::Serialize + serde::de::DeserializeOwned>(
-        &mut self,
+        &self,
         name: &'static str,
         total: usize,
         work: impl FnOnce(&Self) -> Result<T>,
@@ -203,13 +237,13 @@ impl<'a> Analysis<'a> {
         })
     }
 
-    fn frames(&mut self) -> Result<Spool> {
+    fn frames(&self) -> Result<Spool> {
         self.stage("frames", self.full.len(), |a| {
             frames::spool(&a.full, a.size, &a.work.file("frames"), a.progress)
         })
     }
 
-    fn track(&mut self, spool: &Spool) -> Result<Vec<(Canvas, Vec<Tracked>)>> {
+    fn track(&self, spool: &Spool) -> Result<Vec<(Canvas, Vec<Tracked>)>> {
         let scale = Scale::between(self.full.size(), self.size);
         let total = (spool.len() - 1) * self.roi.polygons.len();
         self.kept_stage("track", total, |a| {
@@ -231,7 +265,7 @@ impl<'a> Analysis<'a> {
         })
     }
 
-    fn refine(&mut self, spool: &Spool, regions: &[(Canvas, Vec<Tracked>)]) -> Result<Vec<Solution>> {
+    fn refine(&self, spool: &Spool, regions: &[(Canvas, Vec<Tracked>)]) -> Result<Vec<Solution>> {
         self.kept_stage("refine", self.effort.steps() * regions.len(), |a| {
             let region = |(canvas, tracked): &(Canvas, Vec<Tracked>)| {
                 refine(spool, canvas, a.roi.reference_frame, tracked, a.effort, a.progress)
@@ -241,7 +275,7 @@ impl<'a> Analysis<'a> {
     }
 
     fn mattes(
-        &mut self,
+        &self,
         name: &'static str,
         spool: &Spool,
         fit: &Fit,
@@ -249,15 +283,21 @@ impl<'a> Analysis<'a> {
     ) -> Result<(Vec<Masks>, Vec<Vec<Quality>>)> {
         let solutions = &fit.solutions;
         let path = |a: &Self, k: usize| a.work.file(&format!("{name}-{k}"));
+        let all: Vec<usize> = (0..spool.len()).collect();
         let quality = self.kept_stage(name, spool.len() * solutions.len(), |a| {
             let region = |k: usize| {
                 let visibility = Visibility::learn(spool, &solutions[k], &inverses[k])?;
-                let before = k * spool.len();
-                let shown = fit.shown.as_ref().map(|all| &all[k]);
-                let matting = &*a.engines.matting;
-                let (_, mut quality) =
-                    Masks::make(&path(a, k), spool, &visibility, shown, matting, a.progress, before)?;
-                bake::confidence(&mut quality, &fit.bridged[k]);
+                let network = fit.shown.as_ref().map(|all| &all[k]);
+                let told =
+                    |t: usize| Ok(Told { network: network.map(|m| m.read(t)).transpose()?, user: None });
+                let source = Source {
+                    footage: spool,
+                    visibility: &visibility,
+                    told: &told,
+                    matting: &*a.engines.matting,
+                };
+                let (_, mut quality) = Masks::make(&path(a, k), &source, &all, a.progress, k * spool.len())?;
+                bake::confidence(&mut quality, &all, |t| fit.bridged[k][t]);
                 Ok(quality)
             };
             (0..solutions.len()).map(region).collect::<Result<Vec<_>>>()
@@ -269,7 +309,7 @@ impl<'a> Analysis<'a> {
     }
 
     fn bake(
-        &mut self,
+        &self,
         solutions: &[Solution],
         inverses: &[Inverses],
         masks: &[Masks],
@@ -284,12 +324,12 @@ impl<'a> Analysis<'a> {
             let baked: Vec<Baked> = (0..solutions.len()).map(bake).collect::<Result<_>>()?;
             let surfaces: Vec<_> = baked.iter().map(|b| b.surface.clone()).collect();
             let full = a.full.size();
-            let grids: Vec<_> = baked.iter().map(|b| b.grids(full)).collect();
+            let grids: Vec<_> = baked.iter().map(|b| b.layers.grids(full)).collect();
             let output = &a.job.output;
             let mut writer = store::Writer::create_in(a.work.path(), output, &header, &surfaces, &grids)?;
             for t in 0..a.full.len() {
                 for (k, b) in baked.iter().enumerate() {
-                    writer.layer(k, t, &b.layer(t, full, masks[k].read(t)?))?;
+                    writer.layer(k, t, &b.layers.layer(t, full, masks[k].read(t)?))?;
                 }
                 a.progress.step(t + 1)?;
             }
@@ -312,6 +352,7 @@ impl<'a> Analysis<'a> {
             fingerprint: self.fingerprint.clone(),
             settings: self.job.settings.record.clone(),
             engines: self.engines.used(),
+            corrections: Corrections::default(),
             quality: quality.to_vec(),
         }
     }

@@ -28,7 +28,7 @@ struct Lesson<'a> {
 
 impl Analysis<'_> {
     /// Fits networks that start from the direct solver's solution.
-    pub(super) fn neural(&mut self, spool: &Spool) -> Result<Fit> {
+    pub(super) fn neural(&self, spool: &Spool) -> Result<Fit> {
         let chosen = self.device()?;
         let direct = self.direct(spool)?;
         let inverses = self.inverses(&direct);
@@ -85,7 +85,7 @@ impl Analysis<'_> {
     }
 
     /// Fits networks from nothing, as the paper does.
-    pub(super) fn paper(&mut self, spool: &Spool) -> Result<Fit> {
+    pub(super) fn paper(&self, spool: &Spool) -> Result<Fit> {
         let chosen = self.device()?;
         let scale = Scale::between(self.full.size(), self.size);
         let outlines =
@@ -121,7 +121,7 @@ impl Analysis<'_> {
     }
 
     /// Every pixel of the clip with the paper's aggregated flow, for each region.
-    fn flow(&mut self, spool: &Spool, canvases: &[Canvas]) -> Result<Vec<Index>> {
+    fn flow(&self, spool: &Spool, canvases: &[Canvas]) -> Result<Vec<Index>> {
         self.kept_stage("flow", spool.len(), |a| {
             let writers = (0..canvases.len()).map(|k| SamplesWriter::create(&a.points(k)));
             let mut writers = writers.collect::<Result<Vec<_>>>()?;

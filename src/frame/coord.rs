@@ -68,7 +68,8 @@ impl Rect {
                 *b = [b[0].min(x), b[1].min(y), b[2].max(x), b[3].max(y)];
             }
         }
-        bounds.map(|[x0, y0, x1, y1]| {
+        // What lies so far out is out, and stays so with any margin.
+        bounds.map(|b| b.map(|v| v.clamp(-1e6, 1e6))).map(|[x0, y0, x1, y1]| {
             Rect::new(x0.floor() as i32, y0.floor() as i32, x1.ceil() as i32 + 1, y1.ceil() as i32 + 1)
         })
     }

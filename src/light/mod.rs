@@ -70,6 +70,12 @@ impl Light {
         &self.frames[frame]
     }
 
+    /// Gives one frame other nodes, as many as it has.
+    pub fn set_nodes(&mut self, frame: usize, nodes: Image<Rgba>) {
+        debug_assert_eq!(nodes.size(), self.frames[frame].size());
+        self.frames[frame] = nodes;
+    }
+
     /// Gain at a canvas position; beyond the canvas it stays what it is at the border.
     #[inline(always)]
     pub fn at(&self, frame: usize, [x, y]: Vec2) -> Rgba {

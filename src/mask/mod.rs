@@ -12,7 +12,7 @@ pub use cut::GridCut;
 
 use crate::clip::Footage;
 use crate::error::Result;
-use crate::frame::{Image, Rgba, bilinear, box_blur};
+use crate::frame::{Image, Rgba, Vec2, bilinear, box_blur};
 use crate::track::{Inverses, Predicted, Solution, in_order};
 use colours::{ANY, Colours, Counts};
 
@@ -20,6 +20,8 @@ use colours::{ANY, Colours, Counts};
 const SPECKS: f32 = 0.01;
 /// Largest evidence a single pixel may give, natural log-odds.
 const STRONGEST: f32 = 12.0;
+/// Evidence in the user's word, beyond all that pixels say.
+const SETTLED: f32 = 100.0;
 /// Weight of a network's mask, whose edges are softer than a picture's, against the colours of a pixel.
 const OPINION: f32 = 0.5;
 /// Price of parting two neighbours that look alike.
@@ -39,6 +41,15 @@ pub struct Visibility<'a> {
 
 /// A frame's prediction, its own pixels there, and the surface's scatter there.
 type Look = (Predicted, Image<Rgba>, Image<Rgba>);
+
+/// What is said of a frame from outside, over the whole frame at working size.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// A network's mask, 255 where the surface shows.
+    pub network: Option<Image<u8>>,
+    /// The user's word: share of the surface that shows, and how far that is said at all.
+    pub user: Option<Image<Vec2>>,
+}
 
 /// One frame cut in two, over the part of it that can show the surface.
 pub struct Cut {
@@ -97,16 +108,23 @@ impl<'a> Visibility<'a> {
         self.solution.canvas.size()
     }
 
-    /// Cuts one frame; `None` where the surface cannot be seen at all. With `shown`, a network's mask of the whole frame,
-    /// that is evidence too.
-    pub fn cut(&self, footage: &dyn Footage, t: usize, shown: Option<&Image<u8>>) -> Result<Option<Cut>> {
+    /// Cuts one frame; `None` where the surface cannot be seen at all. What is told of the frame is evidence too, and the
+    /// user's word the last.
+    pub fn cut(&self, footage: &dyn Footage, t: usize, told: &Told) -> Result<Option<Cut>> {
         let Some((predicted, frame, scatter)) = self.look(footage, t)? else { return Ok(None) };
         let evidence = evidence(&frame, &predicted.surface, &scatter, &self.colours);
         // Outside the region nothing is claimed; such pixels follow their neighbours.
         let mut claimed = evidence
             .zip(&predicted.coverage, |e, k| if k > 0.01 { e.clamp(-STRONGEST, STRONGEST) } else { 0.0 });
-        if let Some(shown) = shown {
-            claimed = claimed.zip(&shown.crop(predicted.part), |e, m| e + opinion(m));
+        if let Some(network) = &told.network {
+            claimed = claimed.zip(&network.crop(predicted.part), |e, m| e + opinion(m));
+        }
+        if let Some(user) = &told.user {
+            let said = |e: f32, [shows, said]: Vec2| match said > 0.5 {
+                true => SETTLED * (2.0 * shows - 1.0),
+                false => e,
+            };
+            claimed = claimed.zip(&user.crop(predicted.part), said);
         }
         let misfit = misfits(&frame, &predicted.surface, &scatter);
         let surface = cheapest(&claimed, &misfit);

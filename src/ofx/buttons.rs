@@ -244,6 +244,7 @@ impl Job {
             output: PathBuf::new(),
             settings,
             first_frame: capture.first,
+            mend: None,
         };
         let text = |v: &JobFile| serde_json::to_string(v).map_err(|e| Fault::Plain(e.to_string()));
         let content = (&file.roi, &file.settings, file.first_frame, store::fingerprint(clip.as_ref())?);

@@ -128,7 +128,7 @@ fn clip_to_frame(polygon: &[[f64; 2]], w: f64, h: f64) -> Polygon {
 }
 
 /// The first pair of sides that properly cross.
-fn crossing(polygon: &[[f64; 2]]) -> Option<(usize, usize)> {
+pub(crate) fn crossing(polygon: &[[f64; 2]]) -> Option<(usize, usize)> {
     let n = polygon.len();
     let side = |i: usize| (polygon[i], polygon[(i + 1) % n]);
     let turn = |a: [f64; 2], b: [f64; 2], c: [f64; 2]| {

@@ -1,5 +1,6 @@
 //! What an analysis is asked for, as a file: how a plugin or a farm hands it to the executable.
 
+use crate::correction::Corrections;
 use crate::error::{Error, Result};
 use crate::roi::Roi;
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,19 @@ pub struct JobFile {
     /// The number the host gives frame 0 of the clip.
     #[serde(default)]
     pub first_frame: i64,
+    /// What the user mends, and the analysis without it: made when it is not there, kept beside the output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mend: Option<Mend>,
+}
+
+/// The part of a job that comes after an analysis.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mend {
+    /// The analysis to be mended.
+    pub analysis: PathBuf,
+    /// How.
+    pub corrections: Corrections,
 }
 
 impl JobFile {

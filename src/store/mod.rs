@@ -31,6 +31,6 @@ mod write;
 
 pub use fingerprint::{check_clip, fingerprint};
 pub use format::Grid;
-pub use job::JobFile;
+pub use job::{JobFile, Mend};
 pub use read::{OpenAtlas, open, open_with_budget, shared};
 pub use write::{Writer, write};

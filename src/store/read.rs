@@ -95,6 +95,11 @@ impl OpenAtlas {
         &self.path
     }
 
+    /// Sizes of the surfaces' grids.
+    pub fn grids(&self) -> &[Grid] {
+        &self.grids
+    }
+
     fn read_checksums(&mut self, head: &[u8]) -> Result<()> {
         let (offset, length) = self.layout.checksums();
         let bytes = self.bytes(offset, length)?;

@@ -118,6 +118,17 @@ impl Alignment {
     }
 }
 
+/// A point of the surface whose place in the frame is known.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Pin {
+    /// On the canvas.
+    pub on: Vec2,
+    /// In the frame, working-size pixels.
+    pub at: Vec2,
+    /// Weight of its squared distance from where a map puts it, against the squared misfits.
+    pub weight: f32,
+}
+
 /// Aligns `frame` with `template`, starting from `start`; `home` is what the pull and [`Rest::Home`] refer to.
 pub fn align(
     canvas: &Canvas,
@@ -125,6 +136,18 @@ pub fn align(
     template: &Template,
     start: &Map,
     home: &Map,
+    options: &Options,
+) -> Alignment {
+    align_pinned(canvas, frame, template, &[], (start, home), options)
+}
+
+/// As [`align`], with points that are held in place; `maps` are start and home.
+pub(super) fn align_pinned(
+    canvas: &Canvas,
+    frame: &Image<Rgba>,
+    template: &Template,
+    pins: &[Pin],
+    (start, home): (&Map, &Map),
     options: &Options,
 ) -> Alignment {
     let first = canvas.positions(start);
@@ -143,7 +166,7 @@ pub fn align(
         found.misfit = box_blur(&misfit, 1);
         let sigma = options.sigma * if step == 0 { 2.0 } else { 1.0 };
         found.weight = weights(&target, &template.weight, &found, sigma);
-        if !advance(canvas, &mut found, &quadrics, &home, options) {
+        if !advance(canvas, &mut found, &quadrics, pins, &home, options) {
             break;
         }
     }
@@ -241,6 +264,7 @@ fn advance(
     canvas: &Canvas,
     found: &mut Alignment,
     quadrics: &Image<Quadric>,
+    pins: &[Pin],
     home: &Home,
     options: &Options,
 ) -> bool {
@@ -251,7 +275,7 @@ fn advance(
     let Some(plane) = plane else { return false };
     let scale = 1.0 / (options.sigma * options.sigma);
     let (w, h) = found.positions.size();
-    let data = Image::from_rows(w, h, [0.0; 5], |y, row| {
+    let mut data = Image::from_rows(w, h, [0.0; 5], |y, row| {
         for (x, out) in row.iter_mut().enumerate() {
             let at = (x, y);
             let base = plane.apply32(canvas.to_reference([x as f32, y as f32]));
@@ -270,6 +294,15 @@ fn advance(
             ];
         }
     });
+    for pin in pins {
+        let cell =
+            [(pin.on[0], w), (pin.on[1], h)].map(|(v, n)| v.round().clamp(0.0, (n - 1) as f32) as usize);
+        let base = plane.apply32(canvas.to_reference(pin.on));
+        let k = pin.weight;
+        let held = [k, 0.0, k, k * (pin.at[0] - base[0]), k * (pin.at[1] - base[1])];
+        let sum = &mut data[(cell[0], cell[1])];
+        (0..5).for_each(|i| sum[i] += held[i]);
+    }
     let Some(bend) = canvas.grid.solve(&data, options.stiffness, rest) else { return false };
     let map = Map { homography: plane, bend };
     let wanted = canvas.positions(&map);

@@ -218,34 +218,38 @@ impl Solution {
     }
 
     fn samples(&self, footage: &dyn Footage) -> Result<Samples> {
-        let (w, h) = self.canvas.size();
-        let mut samples = Samples::default();
-        for y in (0..h).step_by(SAMPLE_STRIDE) {
-            for x in (0..w).step_by(SAMPLE_STRIDE) {
-                if self.canvas.coverage[(x, y)] > 0.5 {
-                    samples.points.push([x as f32, y as f32]);
-                    samples.atlas.push(self.atlas[(x, y)]);
-                }
-            }
-        }
+        let (points, atlas) = self.sampled();
         let all: Vec<usize> = (0..footage.len()).collect();
-        let points = &samples.points;
-        let read = |t: usize| {
-            let frame = footage.levels(t)?;
-            let see = |p: &Vec2| {
-                let q = self.canvas.position(&self.maps[t], *p);
-                let [r, g, b, _] = cubic(&frame, q);
-                [r, g, b, f32::from(on_picture(q, frame.size()))]
-            };
-            Ok(points.iter().map(see).collect::<Vec<Rgba>>())
-        };
         let mut frames = Vec::with_capacity(all.len());
-        in_order(&all, read, |_, seen| {
-            frames.push(seen);
-            Ok(())
-        })?;
-        samples.frames = frames;
-        Ok(samples)
+        in_order(
+            &all,
+            |t| self.see(footage, t, &points),
+            |_, seen| {
+                frames.push(seen);
+                Ok(())
+            },
+        )?;
+        Ok(Samples { points, atlas, frames })
+    }
+
+    /// The points light is fitted at, and their colours on the atlas.
+    pub(super) fn sampled(&self) -> (Vec<Vec2>, Vec<Rgba>) {
+        let (w, h) = self.canvas.size();
+        let all =
+            (0..h).step_by(SAMPLE_STRIDE).flat_map(|y| (0..w).step_by(SAMPLE_STRIDE).map(move |x| (x, y)));
+        let inside = all.filter(|at| self.canvas.coverage[*at] > 0.5);
+        inside.map(|(x, y)| ([x as f32, y as f32], self.atlas[(x, y)])).unzip()
+    }
+
+    /// What a frame shows at canvas positions; alpha is 0 off the picture.
+    pub(super) fn see(&self, footage: &dyn Footage, t: usize, points: &[Vec2]) -> Result<Vec<Rgba>> {
+        let frame = footage.levels(t)?;
+        let see = |p: &Vec2| {
+            let q = self.canvas.position(&self.maps[t], *p);
+            let [r, g, b, _] = cubic(&frame, q);
+            [r, g, b, f32::from(on_picture(q, frame.size()))]
+        };
+        Ok(points.iter().map(see).collect())
     }
 
     /// A frame on the canvas with its light taken off.

@@ -191,6 +191,44 @@ impl Canvas {
         self.map_of(&positions)
     }
 
+    /// The map whose reverse is known: `canvas_at` says where a frame position of a frame of size `frame` lies on the
+    /// canvas. `None` when it lies nowhere near.
+    pub fn map_back(&self, frame: (usize, usize), canvas_at: impl Fn(Vec2) -> Vec2 + Sync) -> Option<Map> {
+        /// Canvas pixels between places that are looked up; bends are smoother than that.
+        const SPARSE: usize = 4;
+        let (w, h) = self.size();
+        let step = Inverse::STEP;
+        let places = (0..frame.1).step_by(step).flat_map(|y| (0..frame.0).step_by(step).map(move |x| (x, y)));
+        let pairs: Vec<(Vec2, Vec2, f32)> = places
+            .map(|(x, y)| [x as f32, y as f32])
+            .map(|p| (canvas_at(p), p))
+            .filter(|(u, _)| u[0] >= 0.0 && u[1] >= 0.0 && u[0] < w as f32 && u[1] < h as f32)
+            .map(|(u, p)| (self.to_reference(u), p, 1.0))
+            .collect();
+        let homography = Homography::fit(&pairs)?;
+        let bend = Image::from_rows(w.div_ceil(SPARSE) + 1, h.div_ceil(SPARSE) + 1, [0.0; 2], |j, row| {
+            for (i, bend) in row.iter_mut().enumerate() {
+                let u = [i, j].map(|k| (k * SPARSE) as f32);
+                let start = homography.apply32(self.to_reference(u));
+                let mut p = start;
+                // As in [`Inverse::of`], the other way round.
+                for _ in 0..8 {
+                    let reached = homography.apply32(self.to_reference(canvas_at(p)));
+                    p = [0, 1].map(|k| p[k] + (start[k] - reached[k]).clamp(-20.0, 20.0));
+                }
+                *bend = [p[0] - start[0], p[1] - start[1]];
+            }
+        });
+        let dense = Image::from_fn(w, h, |x, y| {
+            let (p, d) = (
+                homography.apply32(self.to_reference([x as f32, y as f32])),
+                crate::frame::cubic(&bend, [x as f32 / SPARSE as f32, y as f32 / SPARSE as f32]),
+            );
+            [p[0] + d[0], p[1] + d[1]]
+        });
+        self.map_of(&dense)
+    }
+
     /// Area of frame pixels to a canvas pixel in the middle of the region, as a length: 2 means twice as large.
     pub fn magnification(&self, map: &Map) -> f32 {
         let (w, h) = self.size();
@@ -306,6 +344,11 @@ mod tests {
             let p = canvas.position(&map, [x, y]);
             let q = inverse.at(p);
             assert!((q[0] - x).hypot(q[1] - y) < 0.01, "{q:?} for {x},{y}");
+        }
+        let again = canvas.map_back((320, 240), |p| inverse.at(p)).unwrap();
+        for (x, y) in [(40.0, 40.0), (80.3, 99.9), (150.0, 60.7)] {
+            let (p, q) = (canvas.position(&map, [x, y]), canvas.position(&again, [x, y]));
+            assert!((q[0] - p[0]).hypot(q[1] - p[1]) < 0.02, "{q:?} for {p:?}");
         }
         let reach = inverse.reach(&canvas, (320, 240));
         let corner = canvas.position(&map, [16.0, 16.0]);

@@ -19,18 +19,23 @@ pub(super) fn reconcile(canvas: &Canvas, tracked: &[Tracked], reference: usize, 
     for order in [earlier, later] {
         let anchors: Vec<usize> = (0..order.len()).filter(|&i| tracked[order[i]].seen >= ANCHORS).collect();
         for gap in anchors.windows(2).map(|a| &order[a[0]..=a[1]]).filter(|gap| gap.len() > 2) {
-            for (t, map) in mend(canvas, tracked, maps, gap).into_iter().flatten() {
+            for (t, map) in mend(canvas, |t| tracked[t].step, maps, gap).into_iter().flatten() {
                 maps[t] = map;
             }
         }
     }
 }
 
-/// New maps of the frames between the ends of `gap`, which are in tracking order; `None` when a step is missing or
-/// leads nowhere.
-fn mend(canvas: &Canvas, tracked: &[Tracked], maps: &[Map], gap: &[usize]) -> Option<Vec<(usize, Map)>> {
+/// New maps of the frames between the ends of `gap`, which are in the order that `step` tells the motion in: from the
+/// frame before in that order to this one. `None` when a step is missing or leads nowhere.
+pub(super) fn mend(
+    canvas: &Canvas,
+    step: impl Fn(usize) -> Option<Homography>,
+    maps: &[Map],
+    gap: &[usize],
+) -> Option<Vec<(usize, Map)>> {
     let last = gap.len() - 1;
-    let steps: Vec<Homography> = gap[1..].iter().map(|&t| tracked[t].step).collect::<Option<_>>()?;
+    let steps: Vec<Homography> = gap[1..].iter().map(|&t| step(t)).collect::<Option<_>>()?;
     let mut onward = vec![canvas.positions(&maps[gap[0]])];
     for step in &steps[..last - 1] {
         let moved = onward.last()?.map(|p| step.apply32(*p));
@@ -48,7 +53,7 @@ fn mend(canvas: &Canvas, tracked: &[Tracked], maps: &[Map], gap: &[usize]) -> Op
 }
 
 /// Positions between two fields of them.
-fn mixed(a: &Image<Vec2>, b: &Image<Vec2>, share: f32) -> Image<Vec2> {
+pub(super) fn mixed(a: &Image<Vec2>, b: &Image<Vec2>, share: f32) -> Image<Vec2> {
     a.zip(b, |p, q| [0, 1].map(|i| p[i] + share * (q[i] - p[i])))
 }
 

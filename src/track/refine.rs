@@ -31,14 +31,14 @@ impl Effort {
 }
 
 /// How such a frame is aligned: as a whole, and not far from where the frames around it put it.
-const HELD_BACK: Options =
+pub(super) const HELD_BACK: Options =
     Options { stiffness: 17_000.0, rest: Rest::Home, iterations: 4, sigma: 4.0, pull: 0.03, blur: 0.0 };
 /// How much more firmly a map is held to the surface's usual bends than to a plane.
 const HELD: f64 = 10.0;
 /// Misfit in levels beyond which a pixel does not sharpen the atlas.
 const SHARPEN_SIGMA: f32 = 6.0;
 /// Share of the region a frame must have shown to be believed in full when the atlas is made.
-const SEEN: f32 = 0.3;
+pub(super) const SEEN: f32 = 0.3;
 /// Slope of the atlas, in levels a pixel, that locates it half surely.
 const FAINT: f32 = 3.0;
 

@@ -58,13 +58,14 @@ pub struct Tracker<'a> {
 }
 
 /// What is carried from frame to frame.
-struct State {
+#[derive(Clone)]
+pub(super) struct State {
     frame: Image<Rgba>,
     grey: Image<f32>,
     map: Map,
     visible: Image<f32>,
     seen: f32,
-    gain: Rgba,
+    pub(super) gain: Rgba,
     context: Context,
 }
 
@@ -122,7 +123,12 @@ impl Tracker<'_> {
     }
 
     /// From the last good frame to this one; leaves the state untouched when the frame is lost.
-    fn step(&self, state: &mut State, frame: Image<Rgba>, template: &Template) -> Result<Option<Tracked>> {
+    pub(super) fn step(
+        &self,
+        state: &mut State,
+        frame: Image<Rgba>,
+        template: &Template,
+    ) -> Result<Option<Tracked>> {
         let grey = luminance(&frame);
         let (forward, backward) = self.flow.both_ways(&state.frame, &frame)?;
         let step = Step { from: &state.grey, to: &grey, forward: &forward, backward: &backward };
@@ -160,20 +166,19 @@ impl Tracker<'_> {
             return Ok(None);
         }
         let map = if self.ran_away(&best, &predicted) { predicted } else { best.map.clone() };
-        let fits = best.weight.map(|w| if *w > 0.35 { 1.0 } else { 0.0 });
-        *state = State {
-            frame,
-            grey,
-            map: map.clone(),
-            visible: box_blur(&fits, 2),
-            seen,
-            gain,
-            context: state.context.clone(),
-        };
+        let context = state.context.clone();
+        *state = State { context, ..self.state(frame, map.clone(), &best, gain) };
         Ok(Some(Tracked { map, seen, bridged: false, step: motion }))
     }
 
-    fn coarse_to_fine(
+    /// What is carried on from a frame aligned like this.
+    pub(super) fn state(&self, frame: Image<Rgba>, map: Map, found: &Alignment, gain: Rgba) -> State {
+        let fits = found.weight.map(|w| if *w > 0.35 { 1.0 } else { 0.0 });
+        let (grey, context) = (luminance(&frame), Context::new(self.footage.size()));
+        State { grey, map, visible: box_blur(&fits, 2), seen: found.seen(self.canvas), gain, context, frame }
+    }
+
+    pub(super) fn coarse_to_fine(
         &self,
         frame: &Image<Rgba>,
         lit: &Template,
@@ -200,7 +205,7 @@ impl Tracker<'_> {
 
     /// One gain per channel for the whole frame, from what lies within `tolerance` levels of the lit template, mixed
     /// with the gain before by `share`.
-    fn gain(
+    pub(super) fn gain(
         &self,
         frame: &Image<Rgba>,
         template: &Template,
@@ -250,14 +255,14 @@ const FROM_PREDICTION: [Options; 3] = [
     Options { stiffness: STIFFNESS, rest: Rest::Plane, iterations: 3, sigma: SIGMA, pull: PULL, blur: 0.0 },
 ];
 
-/// The flow has already come close.
-const FROM_FLOW: [Options; 2] = [
+/// The flow, or the user, has already come close.
+pub(super) const FROM_FLOW: [Options; 2] = [
     Options { stiffness: 170.0, rest: Rest::Home, iterations: 2, sigma: SIGMA, pull: PULL, blur: 1.5 },
     Options { stiffness: STIFFNESS, rest: Rest::Plane, iterations: 3, sigma: SIGMA, pull: PULL, blur: 0.0 },
 ];
 
 /// A picture with each channel multiplied.
-fn scaled(image: &Image<Rgba>, gain: Rgba) -> Image<Rgba> {
+pub(super) fn scaled(image: &Image<Rgba>, gain: Rgba) -> Image<Rgba> {
     image.map(|p| [p[0] * gain[0], p[1] * gain[1], p[2] * gain[2], p[3]])
 }
 

@@ -65,6 +65,7 @@ fn folder() -> tempfile::TempDir {
         fingerprint: store::fingerprint(clip::open(&frames).unwrap().as_ref()).unwrap(),
         settings: Default::default(),
         engines: Default::default(),
+        corrections: Default::default(),
         quality: vec![vec![Quality { confidence: 1.0, visible: 1.0, psnr: 40.0 }; FRAMES]],
     };
     let placement = Placement { origin: [0.0, 0.0], scale: 1.0, size };

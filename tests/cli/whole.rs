@@ -117,6 +117,41 @@ fn a_job_file_asks_for_the_same() {
     fails(at, &["analyze", "--job", "none.json"], &["cannot read none.json"]);
 }
 
+#[test]
+fn an_analysis_is_corrected_by_command_and_by_job() {
+    let folder = sample();
+    let at = folder.path();
+    works(at, ANALYZE);
+    let shape = serde_json::json!([[70, 40], [90, 40], [90, 60], [70, 60]]);
+    let wish = serde_json::json!({ "rotos": [{ "frames": [1, 2], "hidden": [shape] }] });
+    fs::write(at.join("fixes.json"), wish.to_string()).unwrap();
+    let correct = ["correct", "shot.rna", "clip/frames", "--corrections", "fixes.json", "-o", "mended.rna"];
+    assert!(works(at, &correct).starts_with("wrote mended.rna in"));
+    assert!(works(at, &["info", "mended.rna"]).contains("corrected drawn on frames 1 to 2"));
+    fails(at, &correct, &["mended.rna", "there already"]);
+
+    // A job that mends makes the analysis where it is not there yet.
+    let roi: Value = serde_json::from_slice(&fs::read(at.join("clip/roi.json")).unwrap()).unwrap();
+    let job = serde_json::json!({
+        "clip": "clip/frames", "roi": roi, "output": "job.rna", "settings": { "preset": "draft" },
+        "mend": { "analysis": "base.rna", "corrections": wish },
+    });
+    fs::write(at.join("job.json"), job.to_string()).unwrap();
+    works(at, &["analyze", "--job", "job.json"]);
+    assert!(fs::read(at.join("base.rna")).unwrap() == fs::read(at.join("shot.rna")).unwrap());
+    assert!(fs::read(at.join("job.rna")).unwrap() == fs::read(at.join("mended.rna")).unwrap());
+
+    let refused = |text: &str, words: &[&str]| {
+        fs::write(at.join("bad.json"), text).unwrap();
+        let given = ["correct", "shot.rna", "clip/frames", "--corrections", "bad.json", "-o", "no.rna"];
+        fails(at, &given, words);
+    };
+    refused("{\"key\": []}", &["bad.json", "is not a file of corrections", "keys"]);
+    refused("{\"keys\": [{\"frame\": 99, \"corners\": []}]}", &["key 1", "no frame 99"]);
+    refused("{\"rotos\": [{\"frames\": [0, 1], \"painted\": \"none.png\"}]}", &["none.png"]);
+    assert!(!at.join("no.rna").exists());
+}
+
 /// Starts an analysis and calls `at_stage` with its number, and the process's, as soon as a stage begins, from 1.
 #[cfg(unix)]
 fn analyze_watched(at: &Path, mut at_stage: impl FnMut(usize, u32)) -> std::process::Output {

@@ -101,6 +101,7 @@ impl Scene {
             },
             fingerprint: "none".into(),
             engines: Default::default(),
+            corrections: Default::default(),
             settings: BTreeMap::from([("size".into(), "80".into())]),
             quality: vec![vec![quality; self.frames]; self.boxes.len()],
         };

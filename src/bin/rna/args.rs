@@ -21,7 +21,7 @@ pub(crate) fn command() -> Command {
         .arg(
             flag("json", "Print progress and the result as JSON lines on the standard output").global(true),
         )
-        .subcommands([analyze(), atlas(), render(), export(), info(), sample()]);
+        .subcommands([analyze(), correct(), atlas(), render(), export(), info(), sample()]);
     #[cfg(feature = "onnx")]
     let command = command.subcommand(models_command());
     #[cfg(feature = "host")]
@@ -52,6 +52,18 @@ fn analyze() -> Command {
                 .short('o'),
         )
         .args(parameters(Group::Analyze))
+}
+
+fn correct() -> Command {
+    Command::new("correct")
+        .about("Mend an analysis where you know better, without fitting the whole clip again")
+        .arg(path("analysis", "ANALYSIS").help("Analysis made by `rna analyze`; it stays as it is"))
+        .arg(path("clip", "CLIP").help("The clip that was analysed"))
+        .arg(
+            option("corrections", "FILE", "Where the surface is in some frames, and what of it shows (JSON)")
+                .required(true),
+        )
+        .arg(option("output", "FILE", "Analysis to write").short('o').required(true))
 }
 
 fn atlas() -> Command {

@@ -4,18 +4,24 @@ use super::{path, refuse_existing};
 use crate::args;
 use crate::console::Console;
 use clap::ArgMatches;
-use rna::engine::{self, Job, Report};
+use rna::engine::{self, Job, Mending, Report};
 use rna::param::{AnalysisSettings, Group};
 use rna::roi::Roi;
-use rna::store::JobFile;
+use rna::store::{JobFile, Mend};
 use rna::{Error, Result};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// Checks the request as far as it can be without decoding, then runs it.
 pub(crate) fn run(matches: &ArgMatches, console: &Console) -> Result<()> {
-    let job = if matches.contains_id("job") { from_file(path(matches, "job"))? } else { typed(matches)? };
-    let report = engine::analyze(&job, &console.progress())?;
+    let (job, mending) = if matches.contains_id("job") {
+        from_file(path(matches, "job"))?
+    } else {
+        (Some(typed(matches)?), None)
+    };
+    let analysed = job.map(|job| engine::analyze(&job, &console.progress())).transpose()?;
+    let mended = mending.map(|mending| engine::correct(&mending, &console.progress())).transpose()?;
+    let Some(report) = mended.or(analysed) else { return Ok(()) };
     console.result(&report, &summary(&report));
     Ok(())
 }
@@ -33,12 +39,17 @@ fn typed(matches: &ArgMatches) -> Result<Job> {
     Ok(Job { clip: clip.to_path_buf(), roi, output, settings, first_frame: 0 })
 }
 
-/// What a file asks for.
-fn from_file(file: &Path) -> Result<Job> {
-    let JobFile { clip, roi, output, settings, first_frame } = JobFile::read(file)?;
+/// What a file asks for: an analysis where it is not there yet, and what is to be mended in it.
+fn from_file(file: &Path) -> Result<(Option<Job>, Option<Mending>)> {
+    let JobFile { clip, roi, output, settings, first_frame, mend } = JobFile::read(file)?;
     let settings = AnalysisSettings::from_values(&settings)?;
     refuse_existing(&output, "name another in the job, or delete it")?;
-    Ok(Job { clip, roi, output, settings, first_frame })
+    let Some(Mend { analysis, corrections }) = mend else {
+        return Ok((Some(Job { clip, roi, output, settings, first_frame }), None));
+    };
+    let mending = Mending { analysis: analysis.clone(), clip: clip.clone(), corrections, output };
+    let job = Job { clip, roi, output: analysis, settings, first_frame };
+    Ok(((!job.output.exists()).then_some(job), Some(mending)))
 }
 
 /// The clip's name with `.rna`, in the current folder: `shots/goat/%05d.png`, `shots/goat/` and `goat.mov` all give
@@ -63,7 +74,7 @@ fn default_output(clip: &Path) -> Result<PathBuf> {
     Ok(PathBuf::from(format!("{stem}.rna")))
 }
 
-fn summary(report: &Report) -> String {
+pub(super) fn summary(report: &Report) -> String {
     let total: f64 = report.stages.iter().map(|s| s.seconds).sum();
     let mut text = format!("wrote {} in {total:.1} s", report.output.display());
     if !report.doubtful.is_empty() {

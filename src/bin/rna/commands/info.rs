@@ -4,6 +4,7 @@ use super::path;
 use crate::console::Console;
 use clap::ArgMatches;
 use rna::atlas::{Analysis, Header, Quality, Surface};
+use rna::correction::Corrections;
 use rna::{Error, Result, store};
 use serde_json::json;
 use std::fmt::Write;
@@ -31,6 +32,9 @@ fn describe(header: &Header, surfaces: &[Surface]) -> String {
     let _ = writeln!(text, "settings  {}", settings.join(", "));
     let engines: Vec<_> = header.engines.iter().map(|(k, v)| format!("{k} {v}")).collect();
     let _ = writeln!(text, "engines   {}", engines.join(", "));
+    if !header.corrections.is_empty() {
+        let _ = writeln!(text, "corrected {}", corrected(&header.corrections));
+    }
     for (k, surface) in surfaces.iter().enumerate() {
         let (p, quality) = (&surface.placement, header.quality.get(k).map_or(&[][..], Vec::as_slice));
         let _ = writeln!(
@@ -44,6 +48,14 @@ fn describe(header: &Header, surfaces: &[Surface]) -> String {
         let _ = writeln!(text, "  fit     {}", fit(quality));
     }
     text
+}
+
+fn corrected(corrections: &Corrections) -> String {
+    let keys =
+        corrections.keys.iter().map(|k| format!("key on frame {} for region {}", k.frame, k.region + 1));
+    let rotos =
+        corrections.rotos.iter().map(|r| format!("drawn on frames {} to {}", r.frames[0], r.frames[1]));
+    keys.chain(rotos).collect::<Vec<_>>().join(", ")
 }
 
 fn fit(quality: &[Quality]) -> String {

@@ -2,6 +2,7 @@
 
 mod analyze;
 mod atlas;
+mod correct;
 mod export;
 #[cfg(feature = "host")]
 mod host;
@@ -21,6 +22,7 @@ use std::path::{Path, PathBuf};
 pub(crate) fn run(matches: &ArgMatches, console: &Console) -> Result<()> {
     match matches.subcommand() {
         Some(("analyze", m)) => analyze::run(m, console),
+        Some(("correct", m)) => correct::run(m, console),
         Some(("atlas", m)) => atlas::run(m, console),
         Some(("render", m)) => render::run(m, console),
         Some(("export", m)) => export::run(m, console),
