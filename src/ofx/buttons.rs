@@ -1,6 +1,7 @@
 //! What happens when the user presses something.
 
 use super::capture::{self, Capture};
+use super::corrections::Drawn;
 use super::fault::{Fault, Result, home};
 use super::instance::Instance;
 use super::message::Grave;
@@ -14,7 +15,7 @@ use crate::frame::Depth;
 use crate::frame::io::write_atomic;
 use crate::param::{AnalysisSettings, Group};
 use crate::render::{PerFrame, check_atlas_name, write_atlas};
-use crate::store::JobFile;
+use crate::store::{JobFile, Mend};
 use crate::{clip, store};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ const BEAT: Duration = Duration::from_millis(50);
 pub(super) fn press(instance: &Instance, id: &str, time: f64) -> Result<()> {
     let done = match id {
         "use_current" => instance.params.set_int("reference", current(instance, time)),
+        "clear_frame" => clear_frame(instance, time),
         "analyze" => analyze(instance),
         "cancel" => cancel(instance),
         "export_atlas" => export_atlas(instance),
@@ -62,6 +64,16 @@ fn current(instance: &Instance, time: f64) -> i32 {
         }
     }
     now.round() as i32
+}
+
+fn clear_frame(instance: &Instance, time: f64) -> Result<()> {
+    let frame = i64::from(current(instance, time));
+    let mut drawn = Drawn::of(instance)?;
+    if !drawn.clear(frame) {
+        return say(instance, &format!("nothing is drawn on frame {frame}"));
+    }
+    drawn.store(instance)?;
+    say(instance, &format!("cleared frame {frame}; press Analyze to solve without it"))
 }
 
 /// Where analyses are kept.
@@ -159,7 +171,7 @@ fn fit(instance: &Instance, capture: Capture, reference: i64, mut bar: Bar) -> R
     let job = Job::prepare(instance, capture, reference)?;
     if store::open(&job.output).is_ok() {
         // The same clip, region and settings were fitted before: there is nothing to do anew.
-        return job.adopt(instance, &[]);
+        return job.adopt(instance);
     }
     let running = job.start(instance)?;
     if !Bar::exists(instance) {
@@ -198,9 +210,8 @@ fn wait(running: &Running, bar: &mut Bar) -> Result<()> {
 }
 
 fn finish(instance: &Instance, job: &Job, running: &Running) -> Result<()> {
-    let state = running.state();
-    match state.ended {
-        Some(true) if job.output.exists() => job.adopt(instance, &state.doubtful),
+    match running.state().ended {
+        Some(true) if job.output.exists() => job.adopt(instance),
         _ => Err(running.complaint()),
     }
 }
@@ -247,10 +258,20 @@ impl Job {
             mend: None,
         };
         let text = |v: &JobFile| serde_json::to_string(v).map_err(|e| Fault::Plain(e.to_string()));
+        let folder = folder(instance)?;
         let content = (&file.roi, &file.settings, file.first_frame, store::fingerprint(clip.as_ref())?);
-        let content = serde_json::to_string(&content).map_err(|e| Fault::Plain(e.to_string()))?;
-        let name = format!("shot-{:016x}.rna", xxhash_rust::xxh3::xxh3_64(content.as_bytes()));
-        let output = folder(instance)?.join(name);
+        let plain = folder.join(named_after(&content)?);
+        let within = instance.params.double("within", 0.0)?;
+        let corrections =
+            Drawn::of(instance)?.corrections(&file.roi, within, (capture.first, capture.last), info.size)?;
+        let output = if corrections.is_empty() {
+            plain
+        } else {
+            corrections.clone().fitted_to(&file.roi, info.size, info.frames)?;
+            let name = named_after(&(content, &corrections))?;
+            file.mend = Some(Mend { analysis: plain, corrections });
+            folder.join(name)
+        };
         file.output.clone_from(&output);
         let job = Self { capture, output, file };
         let body = text(&job.file)?;
@@ -275,10 +296,17 @@ impl Job {
     }
 
     /// Makes the finished analysis the instance's own, and clears away what led to it.
-    fn adopt(&self, instance: &Instance, doubtful: &[usize]) -> Result<()> {
+    fn adopt(&self, instance: &Instance) -> Result<()> {
         let open = show::analysis(&self.output)?;
-        let engines: Vec<String> = open.header().engines.iter().map(|(k, v)| format!("{k} {v}")).collect();
-        let mut status = format!("analysed {} frames ({})", open.header().frames, engines.join(", "));
+        let header = open.header();
+        let doubtful: Vec<usize> =
+            (0..header.frames).filter(|&t| header.quality.iter().any(|q| q[t].is_doubtful())).collect();
+        let engines: Vec<String> = header.engines.iter().map(|(k, v)| format!("{k} {v}")).collect();
+        let mut status = format!("analysed {} frames ({})", header.frames, engines.join(", "));
+        let mended = header.corrections.keys.len() + header.corrections.rotos.len();
+        if mended > 0 {
+            status += &format!(", {mended} corrections taken in");
+        }
         if !doubtful.is_empty() {
             let shown: Vec<String> =
                 doubtful.iter().map(|f| (self.capture.first + *f as i64).to_string()).collect();
@@ -296,6 +324,12 @@ impl Job {
         }
         Ok(())
     }
+}
+
+/// The file name of an analysis made from this.
+fn named_after(content: &impl serde::Serialize) -> Result<String> {
+    let text = serde_json::to_string(content).map_err(|e| Fault::Plain(e.to_string()))?;
+    Ok(format!("shot-{:016x}.rna", xxhash_rust::xxh3::xxh3_64(text.as_bytes())))
 }
 
 /// What a host's values mean when the user does not say: integers are for display everywhere; floats too in editors

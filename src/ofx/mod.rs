@@ -7,6 +7,7 @@
 
 mod buttons;
 mod capture;
+mod corrections;
 mod describe;
 mod fault;
 mod guard;

@@ -1,4 +1,5 @@
-//! The region in the viewer: drawn where the surface lies on each frame, dragged and added to where it was drawn.
+//! The region in the viewer: drawn where the surface lies on each frame, dragged and added to where it was drawn, and
+//! mended on the frames where it was found wrong.
 //!
 //! Drawn with the host's draw suite where there is one, with plain OpenGL, looked up at run time, where not, and not at
 //! all where neither is: the same shapes can be typed as numbers.
@@ -6,21 +7,21 @@
 
 mod gl;
 mod paint;
+mod tool;
 
+use super::corrections::{Drawn, located};
 use super::fault::{Fault, Result};
 use super::guard::guard;
 use super::instance::{self, Instance};
 use super::props::Props;
-use super::region::{FramePlace, Shapes, from_pixels, polygons, shapes};
-use super::show;
+use super::region::{FramePlace, Shapes, shapes};
 use super::suites::{Suites, suites};
-use crate::atlas::Analysis;
 use crate::openfx::*;
 use paint::{Brush, Colour};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::ffi::{CStr, c_char, c_void};
-use std::path::Path;
+use tool::{Tool, frame};
 
 /// Screen pixels within which the pen takes hold of a point.
 const GRIP: f64 = 8.0;
@@ -143,28 +144,44 @@ impl Event<'_> {
         let time = self.time()?;
         let place = FramePlace::of(instance, time)?;
         let Some(brush) = Brush::of(self.suites, &self.arguments) else { return Ok(false) };
-        let reference = f64::from(instance.params.int("reference", time)?);
-        let here = (time - reference).abs() < 0.5;
-        let (drawn, sure) = if here { (shapes(instance, time)?, true) } else { tracked(instance, time)? };
-        let colour = match (here, sure) {
-            (true, _) => Colour::Drawn,
-            (false, true) => Colour::Followed,
-            (false, false) => Colour::Unknown,
-        };
-        for shape in &drawn {
-            let points: Vec<[f64; 2]> = shape.iter().map(|p| place.canonical(*p)).collect();
-            brush.outline(&points, colour);
-            if here && instance.params.word("shape", time)? == "polygons" {
-                points.iter().for_each(|p| brush.handle(*p, 0.5 * GRIP * self.pixel(), colour));
-            }
+        let canonical =
+            |shape: &Vec<[f64; 2]>| -> Vec<[f64; 2]> { shape.iter().map(|p| place.canonical(*p)).collect() };
+        let (regions, colour) = self.regions(instance, time)?;
+        regions.iter().for_each(|shape| brush.outline(&canonical(shape), colour));
+        for shape in Drawn::of(instance)?.shapes.iter().filter(|s| s.holds(frame(time))) {
+            brush.outline(&canonical(&shape.points), Colour::shape(shape.hidden));
+        }
+        if let Some(tool) = Tool::on(instance, time)? {
+            let colour = match tool {
+                Tool::Region => colour,
+                Tool::Key => Colour::Key,
+                Tool::Hidden | Tool::Shown => Colour::shape(tool == Tool::Hidden),
+            };
+            let points = tool.shapes(instance, time)?.into_iter().flatten();
+            points.for_each(|p| brush.handle(place.canonical(p), 0.5 * GRIP * self.pixel(), colour));
         }
         Ok(true)
     }
 
-    /// Takes hold of the point under the pen, or adds one to the polygon.
+    /// The regions' outlines on a frame, and what they mean there: as drawn, as the user keyed them, as found.
+    fn regions(&self, instance: &Instance, time: f64) -> Result<(Shapes, Colour)> {
+        if (time - f64::from(instance.params.int("reference", time)?)).abs() < 0.5 {
+            return Ok((shapes(instance, time)?, Colour::Drawn));
+        }
+        if Drawn::of(instance)?.keys.iter().any(|k| k.frame == frame(time)) {
+            return Ok((Tool::Key.shapes(instance, time)?, Colour::Key));
+        }
+        Ok(match located(instance, frame(time), PER_EDGE)? {
+            Some((found, true)) => (found, Colour::Followed),
+            Some((found, false)) => (found, Colour::Doubtful),
+            None => (shapes(instance, time)?, Colour::Unknown),
+        })
+    }
+
+    /// Takes hold of the point under the pen, or adds one where that is what the tool does.
     fn pen_down(&self, instance: &Instance) -> Result<bool> {
-        let Some((place, pen)) = self.editable(instance)? else { return Ok(false) };
-        let mut all = polygons(instance)?;
+        let Some((tool, place, pen)) = self.editable(instance)? else { return Ok(false) };
+        let mut all = tool.shapes(instance, self.time()?)?;
         let near = |p: &[f64; 2]| {
             let q = place.canonical(*p);
             (q[0] - pen[0]).hypot(q[1] - pen[1]) <= GRIP * self.pixel()
@@ -172,9 +189,10 @@ impl Event<'_> {
         let found = all.iter().enumerate().find_map(|(s, shape)| shape.iter().position(near).map(|p| (s, p)));
         let held = match found {
             Some(held) => held,
+            None if !tool.grows() => return Ok(false),
             None => {
                 let held = add_point(&mut all, place.relative(pen));
-                store(instance, &all)?;
+                tool.store(instance, self.time()?, all, held)?;
                 held
             }
         };
@@ -185,22 +203,23 @@ impl Event<'_> {
 
     fn pen_moved(&self, instance: &Instance) -> Result<bool> {
         let Some((shape, point)) = self.hand(|hand| hand.dragging) else { return Ok(false) };
-        let Some((place, pen)) = self.editable(instance)? else { return Ok(false) };
-        let mut all = polygons(instance)?;
+        let Some((tool, place, pen)) = self.editable(instance)? else { return Ok(false) };
+        let mut all = tool.shapes(instance, self.time()?)?;
         let Some(p) = all.get_mut(shape).and_then(|s| s.get_mut(point)) else { return Ok(false) };
         *p = place.relative(pen);
-        store(instance, &all)?;
+        tool.store(instance, self.time()?, all, (shape, point))?;
         self.redraw();
         Ok(true)
     }
 
-    /// Delete and Backspace remove the point touched last; N starts another polygon.
+    /// Delete and Backspace remove the point touched last; N starts another shape.
     fn key(&self, instance: &Instance) -> Result<bool> {
         let key = u32::try_from(self.arguments.int(kOfxPropKeySym, 0)?).unwrap_or(0);
-        let polygon_shape = instance.params.word("shape", 0.0)? == "polygons";
-        let mut all = polygons(instance)?;
+        let time = self.time()?;
+        let Some(tool) = Tool::on(instance, time)?.filter(|tool| tool.grows()) else { return Ok(false) };
+        let mut all = tool.shapes(instance, time)?;
         match key {
-            kOfxKey_Delete | kOfxKey_BackSpace if polygon_shape => {
+            kOfxKey_Delete | kOfxKey_BackSpace => {
                 let Some((shape, point)) = self.hand(|hand| hand.touched.take()) else { return Ok(false) };
                 if all.get(shape).is_none_or(|s| point >= s.len()) {
                     return Ok(false);
@@ -208,24 +227,21 @@ impl Event<'_> {
                 all[shape].remove(point);
                 all.retain(|s| !s.is_empty());
             }
-            kOfxKey_n | kOfxKey_N if polygon_shape && all.last().is_some_and(|s| s.len() >= 3) => {
+            kOfxKey_n | kOfxKey_N if all.last().is_some_and(|s| s.len() >= 3) => {
                 all.push(Vec::new());
             }
             _ => return Ok(false),
         }
-        store(instance, &all)?;
+        tool.store(instance, time, all, (0, 0))?;
         self.redraw();
         Ok(true)
     }
 
-    /// Where the pen is, when the drawn polygons may be changed: on the reference frame, with that shape chosen.
-    fn editable(&self, instance: &Instance) -> Result<Option<(FramePlace, [f64; 2])>> {
+    /// Where the pen is, and what it changes there.
+    fn editable(&self, instance: &Instance) -> Result<Option<(Tool, FramePlace, [f64; 2])>> {
         let time = self.time()?;
-        let here = (time - f64::from(instance.params.int("reference", time)?)).abs() < 0.5;
-        if !here || instance.params.word("shape", time)? != "polygons" {
-            return Ok(None);
-        }
-        Ok(Some((FramePlace::of(instance, time)?, self.pen()?)))
+        let Some(tool) = Tool::on(instance, time)? else { return Ok(None) };
+        Ok(Some((tool, FramePlace::of(instance, time)?, self.pen()?)))
     }
 }
 
@@ -249,43 +265,10 @@ fn add_point(all: &mut Shapes, p: [f64; 2]) -> Held {
     (shape, after)
 }
 
-fn store(instance: &Instance, all: &Shapes) -> Result<()> {
-    let text = serde_json::to_string(all).map_err(|e| Fault::Plain(e.to_string()))?;
-    instance.params.set_text("polygons", &text)
-}
-
-/// The region where the analysis found it on another frame, and whether it knows; else as it was drawn.
-fn tracked(instance: &Instance, time: f64) -> Result<(Shapes, bool)> {
-    let path = instance.params.text("analysis")?;
-    let drawn = |found: bool| Ok((shapes(instance, time)?, found));
-    if path.is_empty() {
-        return drawn(false);
-    }
-    let Ok(analysis) = show::analysis(Path::new(&path)) else { return drawn(false) };
-    let header = analysis.header();
-    let index = (time.round() as i64).checked_sub(header.first_frame).and_then(|i| usize::try_from(i).ok());
-    let Some(index) = index.filter(|i| *i < header.frames) else { return drawn(false) };
-    let size = (header.size[0], header.size[1]);
-    let mut found = Shapes::new();
-    for (k, polygon) in header.roi.polygons.iter().enumerate() {
-        let layer = analysis.layer(k, index)?;
-        let next = polygon.iter().cycle().skip(1);
-        let edges = polygon.iter().zip(next).flat_map(|(a, b)| {
-            (0..PER_EDGE).map(move |i| {
-                let t = i as f64 / PER_EDGE as f64;
-                [0, 1].map(|c| (a[c] + t * (b[c] - a[c])) as f32)
-            })
-        });
-        let points = edges.filter_map(|p| layer.locate(p, header.map_step));
-        found.push(points.map(|p| from_pixels(p.map(f64::from), size)).collect());
-    }
-    Ok((found, true))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ofx::region::{CORNERS, to_pixels};
+    use crate::ofx::region::{CORNERS, from_pixels, to_pixels};
 
     #[test]
     fn points_go_where_the_outline_passes() {

@@ -27,8 +27,6 @@ pub(super) struct State {
     total: usize,
     /// Its last word on why it failed.
     error: Option<String>,
-    /// Frames to look at, when it is through.
-    pub(super) doubtful: Vec<usize>,
     /// Whether it ended, and well.
     pub(super) ended: Option<bool>,
 }
@@ -53,10 +51,6 @@ impl State {
             }
             Some("step") => self.done = number("done"),
             Some("error") => self.error = message["message"].as_str().map(str::to_string),
-            Some("result") => {
-                let frames = message["doubtful"].as_array().into_iter().flatten();
-                self.doubtful = frames.filter_map(|f| usize::try_from(f.as_u64()?).ok()).collect();
-            }
             _ => {}
         }
     }
@@ -187,7 +181,7 @@ mod tests {
             state.hear(nonsense);
         }
         assert!(state.fraction() <= half);
-        state.hear(r#"{"event":"result","doubtful":[3,4]}"#);
-        assert_eq!(state.doubtful, [3, 4]);
+        state.hear(r#"{"event":"error","message":"no memory"}"#);
+        assert_eq!(state.error.as_deref(), Some("no memory"));
     }
 }

@@ -30,6 +30,8 @@ pub enum Page {
     Region,
     /// The fit.
     Analyze,
+    /// What the user mends.
+    Correct,
     /// The picture painted on.
     Atlas,
     /// What passes in front.
@@ -42,14 +44,15 @@ pub enum Page {
 
 impl Page {
     /// All, in the order shown.
-    pub const ALL: [Page; 6] =
-        [Page::Region, Page::Analyze, Page::Atlas, Page::Matte, Page::Output, Page::Export];
+    pub const ALL: [Page; 7] =
+        [Page::Region, Page::Analyze, Page::Correct, Page::Atlas, Page::Matte, Page::Output, Page::Export];
 
     /// Name shown to an artist.
     pub fn label(self) -> &'static str {
         match self {
             Page::Region => "Region",
             Page::Analyze => "Analyze",
+            Page::Correct => "Correct",
             Page::Atlas => "Atlas",
             Page::Matte => "Matte",
             Page::Output => "Output",

@@ -237,6 +237,50 @@ pub const TABLE: &[Param] = &[
         Kind::Text(Text::OpenFile),
     ),
     plugin(
+        "tool",
+        "Pen draws",
+        "What the pen changes in the viewer. Corrections are taken in by the next press of Analyze, which solves only the \
+         frames they concern",
+        Page::Correct,
+        Kind::Choice {
+            options: &[
+                ("region", "the region, on the reference frame"),
+                ("key", "a key: drag the region's corners to where they belong on this frame"),
+                ("hidden", "shapes around what is in front on this frame: click to add points"),
+                ("shown", "shapes around surface that was taken for something in front"),
+            ],
+        },
+    ),
+    plugin(
+        "within",
+        "Key tolerance",
+        "Pixels within which the corners of keys are meant: where the picture tells better, it decides within that; 0 \
+         takes them as they are",
+        Page::Correct,
+        Kind::Double { min: 0.0, max: 50.0, default: 3.0 },
+    ),
+    plugin(
+        "hold",
+        "Hold shapes",
+        "Frames before and after the one drawn on for which what is drawn next holds, too",
+        Page::Correct,
+        Kind::Int { min: 0, max: 10_000, default: 0 },
+    ),
+    plugin(
+        "clear_frame",
+        "Clear this frame",
+        "Takes away the key and the shapes drawn on the frame the playhead is on",
+        Page::Correct,
+        Kind::Button,
+    ),
+    plugin(
+        "corrections",
+        "Corrections",
+        "Keys and shapes, kept as text",
+        Page::Correct,
+        Kind::Text(Text::Line),
+    ),
+    plugin(
         "capture",
         "Capture",
         "Frames being collected while the host renders",

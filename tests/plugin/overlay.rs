@@ -1,6 +1,7 @@
 //! The region in the viewer.
 
 use crate::support::*;
+use rna::atlas::Analysis;
 use rna::host::{Command, Draw, Faults, Outcome, Pen, Profile, Session};
 
 fn loops(host: &mut Session, time: f64) -> Vec<Vec<[f64; 2]>> {
@@ -94,6 +95,64 @@ fn polygons_are_drawn_with_the_pen() {
     assert!((moved[0] * 256.0 - 200.0).abs() < 1e-6 && (moved[1] * 144.0 - 50.0).abs() < 1e-6, "{moved:?}");
     let elsewhere = [Command::Time { time: SAMPLE.first }, Command::Pen { pen: Pen::Down, at: [60.0, 40.0] }];
     assert_eq!(run(&mut host, &elsewhere)[1], Outcome::Taken(false));
+    let report = host.finish();
+    assert!(report.is_clean(), "{report}");
+}
+
+/// A corner is dragged on a frame where it is wrong, shapes are drawn there, and the next Analyze takes them in.
+#[test]
+fn corrections_are_drawn_and_taken_in() {
+    let bundle = bundle!();
+    let dir = tempfile::tempdir().unwrap();
+    let mut host = session(bundle, Profile::STRICT, Faults::default(), &SAMPLE);
+    let mut script = vec![create()];
+    script.extend(drawn(&SAMPLE, dir.path()));
+    script.extend([press("analyze"), set("tool", 1), set("within", 0.0)]);
+    run(&mut host, &script);
+    let plain = text(&host, "analysis");
+    assert!(plain.ends_with(".rna"), "{}", text(&host, "status"));
+
+    let frame = SAMPLE.last() - 2.0;
+    let found = loops(&mut host, frame);
+    // The outline found, then a handle for each of its corners.
+    assert_eq!(found.len(), 5, "{found:?}");
+    let middle = |square: &Vec<[f64; 2]>| [0, 1].map(|c| square.iter().map(|p| p[c]).sum::<f64>() / 4.0);
+    let corner = middle(&found[1]);
+    let wanted = [corner[0] + 5.0, corner[1] - 4.0];
+    let drag = |from: [f64; 2], to: [f64; 2]| {
+        [(Pen::Down, from), (Pen::Motion, to), (Pen::Up, to)].map(|(pen, at)| Command::Pen { pen, at })
+    };
+    assert_eq!(run(&mut host, &drag(corner, wanted))[0], Outcome::Taken(true));
+    let keyed = loops(&mut host, frame);
+    let near = |p: [f64; 2], q: [f64; 2]| (p[0] - q[0]).hypot(p[1] - q[1]) < 1e-3;
+    assert!(near(keyed[0][0], wanted) && near(keyed[0][1], middle(&found[2])), "{:?}", keyed[0]);
+
+    run(&mut host, &[press("analyze")]);
+    let status = text(&host, "status");
+    let mended = text(&host, "analysis");
+    assert!(mended != plain && status.contains("1 corrections taken in"), "{status}");
+    let open = rna::store::open(mended.as_ref()).unwrap();
+    let index = (frame - SAMPLE.first) as usize;
+    let on = open.header().roi.polygons[0][0].map(|v| v as f32);
+    let at = open.layer(0, index).unwrap().locate(on, open.header().map_step).unwrap();
+    let height = SAMPLE.picture(0).height() as f64;
+    let canonical = [f64::from(at[0]) + 0.5, height - (f64::from(at[1]) + 0.5)];
+    assert!((canonical[0] - wanted[0]).hypot(canonical[1] - wanted[1]) < 0.3, "{canonical:?} {wanted:?}");
+
+    // A shape around something in front, then all of it taken back: the plain analysis is found again.
+    run(&mut host, &[set("tool", 2)]);
+    let centre = [corner[0].midpoint(middle(&found[3])[0]), corner[1].midpoint(middle(&found[3])[1])];
+    for [x, y] in [[-8.0, -8.0], [8.0, -8.0], [0.0, 9.0]] {
+        let at = [centre[0] + x, centre[1] + y];
+        assert_eq!(run(&mut host, &drag(at, at))[0], Outcome::Taken(true));
+    }
+    run(&mut host, &[press("analyze")]);
+    let hidden = rna::store::open(text(&host, "analysis").as_ref()).unwrap();
+    assert_eq!(hidden.header().corrections.rotos.len(), 1, "{}", text(&host, "status"));
+    let pixel = [centre[0] as usize, (height - centre[1]) as usize];
+    assert_eq!(hidden.layer(0, index).unwrap().mask[(pixel[0], pixel[1])], 0);
+    run(&mut host, &[press("clear_frame"), press("analyze")]);
+    assert_eq!((text(&host, "analysis"), text(&host, "corrections")), (plain, String::new()));
     let report = host.finish();
     assert!(report.is_clean(), "{report}");
 }

@@ -12,15 +12,32 @@ pub(super) enum Colour {
     Drawn,
     /// Where the analysis found it.
     Followed,
+    /// Where the analysis thinks it found it: have a look.
+    Doubtful,
+    /// Where the user put it.
+    Key,
+    /// Around what is in front.
+    Hidden,
+    /// Around what is not.
+    Shown,
     /// As drawn, on a frame nothing is known about.
     Unknown,
 }
 
 impl Colour {
+    /// A shape's, drawn around what is in front or is not.
+    pub(super) fn shape(hidden: bool) -> Self {
+        if hidden { Colour::Hidden } else { Colour::Shown }
+    }
+
     fn rgba(self) -> [f32; 4] {
         match self {
             Colour::Drawn => [1.0, 0.75, 0.1, 1.0],
             Colour::Followed => [0.2, 0.9, 0.4, 1.0],
+            Colour::Doubtful => [1.0, 0.35, 0.25, 1.0],
+            Colour::Key => [0.3, 0.75, 1.0, 1.0],
+            Colour::Hidden => [0.95, 0.3, 0.9, 1.0],
+            Colour::Shown => [1.0, 1.0, 1.0, 1.0],
             Colour::Unknown => [0.6, 0.6, 0.6, 0.6],
         }
     }

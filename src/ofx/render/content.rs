@@ -8,7 +8,9 @@ use crate::ofx::image::{Components, HostImage};
 use crate::ofx::show::{self, EditSource, Wish};
 use crate::param::{RenderSettings, View};
 use crate::render::Scratch;
+use crate::store::OpenAtlas;
 use parking_lot::Mutex;
+use std::sync::{Arc, Weak};
 
 /// Rows of the region looked at.
 const ROWS: usize = 12;
@@ -19,8 +21,15 @@ const WORSE: f64 = 16.0;
 /// … where it is also above this, display values 0…1: grades that change a little are no other clip.
 const LEAST_ERROR: f64 = 0.1 * 0.1;
 
-/// What was looked at: analysis, frame, the host's name for the image; and whether it fits.
-type Looked = ((usize, usize, String), bool);
+/// An image that was looked at.
+struct Looked {
+    /// Held weakly: that keeps its address from being given to another, and nothing of what it holds.
+    analysis: Weak<OpenAtlas>,
+    frame: usize,
+    /// The host's name for the image.
+    image: String,
+    fits: bool,
+}
 
 /// The last answers: tiles of one frame need not be looked at each.
 static LOOKED: Mutex<Vec<Looked>> = Mutex::new(Vec::new());
@@ -31,15 +40,20 @@ pub(super) fn check(wish: &Wish, index: usize, source: &HostImage) -> Result<()>
     if source.components == Components::Alpha {
         return Ok(());
     }
-    let key = (std::sync::Arc::as_ptr(&wish.analysis) as usize, index, source.identifier.clone());
-    let named = !source.identifier.is_empty();
-    let known = LOOKED.lock().iter().find(|(k, _)| named && *k == key).map(|(_, fits)| *fits);
+    let image = &source.identifier;
+    let same = |l: &Looked| {
+        std::ptr::eq(l.analysis.as_ptr(), Arc::as_ptr(&wish.analysis))
+            && l.frame == index
+            && l.image == *image
+    };
+    let known = LOOKED.lock().iter().find(|l| !image.is_empty() && same(l)).map(|l| l.fits);
     let fits = match known {
         Some(fits) => fits,
         None => {
             let fits = look(wish, index, source)?;
+            let analysis = Arc::downgrade(&wish.analysis);
             let mut looked = LOOKED.lock();
-            looked.push((key, fits));
+            looked.push(Looked { analysis, frame: index, image: image.clone(), fits });
             if looked.len() > KEPT {
                 looked.remove(0);
             }
