@@ -76,11 +76,9 @@ impl Matting for KnownSurface {
     /// How soft the occluders' edges are shows in how much of the surface shines through their rims.
     fn tuned(&self, cuts: &[Cut]) -> Option<Box<dyn Matting>> {
         let told =
-            |cut: &Cut| Some(rim(cut)).filter(|[_, den]| *den > LEAST_TOLD).map(|[num, den]| num / den);
-        let mut shares: Vec<f64> = cuts.iter().filter_map(told).collect();
-        // The median: a frame in which the surface itself was taken for an occluder is no soft edge.
-        shares.sort_by(f64::total_cmp);
-        let share = shares.get(shares.len() / 2).filter(|_| shares.len() >= FEWEST)?;
+            |cut: &Cut| Some(rim(cut)).filter(|[_, den]| *den > LEAST_TOLD).map(|[n, den]| (n / den, den));
+        let shares: Vec<(f64, f64)> = cuts.iter().filter_map(told).collect();
+        let share = middle(shares).filter(|(_, frames)| *frames >= FEWEST)?.0;
         let soft = ((SHARES[0] - share) / (SHARES[0] - SHARES[1])).clamp(0.0, 1.0) as f32;
         Some(Box::new(Self { depth: HARD + soft * (SOFTEST - HARD), ..*self }))
     }
@@ -88,6 +86,19 @@ impl Matting for KnownSurface {
     fn mattes(&self, cuts: &[Cut]) -> Result<Vec<Image<f32>>> {
         Ok(cuts.iter().map(|cut| self.matte(cut)).collect())
     }
+}
+
+/// The weighted median of values, and their number: a frame in which the surface itself was taken for an occluder is no
+/// soft edge, and one that hardly shows an occluder tells little.
+fn middle(mut values: Vec<(f64, f64)>) -> Option<(f64, usize)> {
+    values.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let half = 0.5 * values.iter().map(|v| v.1).sum::<f64>();
+    let mut below = 0.0;
+    let found = values.iter().find(|v| {
+        below += v.1;
+        below >= half
+    })?;
+    Some((found.0, values.len()))
 }
 
 /// The occluder's share over the rim of a cut, told by the colours from farther in: weighted sum and weight.
@@ -181,6 +192,13 @@ mod tests {
         let scatter = Image::new(w, h, [2.0, 2.0, 2.0, 0.0]);
         let cut = Cut { predicted, frame, scatter, surface: share.map(|a| *a < 0.2) };
         (cut, share)
+    }
+
+    #[test]
+    fn the_middle_value_is_found_by_weight() {
+        assert_eq!(middle(vec![(0.95, 180.0), (0.77, 23.0), (0.79, 22.0)]), Some((0.95, 3)));
+        assert_eq!(middle(vec![(0.6, 1.0), (0.9, 1.0), (0.7, 1.0)]), Some((0.7, 3)));
+        assert_eq!(middle(Vec::new()), None);
     }
 
     fn mean_error(found: &Image<f32>, share: &Image<f32>) -> f32 {

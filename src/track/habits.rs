@@ -2,7 +2,8 @@
 //!
 //! The bends of a cloth are mixtures of a few. They are found from all frames' bends together, by low-rank
 //! factorisation with missing entries (alternating least squares): a corner behind a chain then goes where it went
-//! whenever the rest of the cloth lay like that, instead of straight on.
+//! whenever the rest of the cloth lay like that, instead of straight on. The mean of all frames is one of them: bends
+//! count from the reference frame, and what that shows badly would be wrong by the same in every frame.
 
 use super::spline::Grid;
 use crate::frame::Vec2;
@@ -57,6 +58,10 @@ struct Model {
 
 /// Number of affine modes.
 const AFFINE: usize = 6;
+/// The mean of all frames, whose factor is 1 in each.
+const MEAN: usize = AFFINE;
+/// First of the modes with factors of their own that are learnt.
+const LEARNT: usize = MEAN + 1;
 
 impl Model {
     fn affine(grid: &Grid, frames: &[Observed]) -> Self {
@@ -74,8 +79,8 @@ impl Model {
         };
         let twice = |w: &f32| [f64::from(*w); 2];
         let mut model = Self {
-            modes: (0..AFFINE).map(mode).collect(),
-            factors: vec![vec![0.0; AFFINE]; frames.len()],
+            modes: (0..AFFINE).map(mode).chain([vec![0.0; 2 * places.len()]]).collect(),
+            factors: vec![[[0.0; AFFINE].as_slice(), &[1.0]].concat(); frames.len()],
             values: frames
                 .iter()
                 .map(|f| f.field.iter().flatten().map(|v| f64::from(*v)).collect())
@@ -87,7 +92,7 @@ impl Model {
     }
 
     fn habits(&self) -> usize {
-        self.modes.len() - AFFINE
+        self.modes.len() - LEARNT
     }
 
     /// What the mixture of frame `t` leaves unexplained of entry `e`, with the modes from `first` on taken as absent.
@@ -131,16 +136,18 @@ impl Model {
 
     /// The factors that fit frame `t` best; `None` when there is no telling.
     fn factors_of(&self, t: usize) -> Option<Vec<f64>> {
-        let n = self.modes.len();
+        let free: Vec<&Vec<f64>> = self.modes[..MEAN].iter().chain(&self.modes[LEARNT..]).collect();
+        let n = free.len();
         let (values, weights) = (&self.values[t], &self.weights[t]);
+        let off: Vec<f64> = values.iter().zip(&self.modes[MEAN]).map(|(v, m)| v - m).collect();
         let mut matrix = Band::new(n, n);
         let mut right = vec![0.0; n];
-        for (i, mode) in self.modes.iter().enumerate() {
+        for (i, mode) in free.iter().enumerate() {
             let product = |other: &[f64]| -> f64 {
-                weights.iter().zip(mode).zip(other).map(|((w, a), b)| w * a * b).sum()
+                weights.iter().zip(*mode).zip(other).map(|((w, a), b)| w * a * b).sum()
             };
-            right[i] = product(values);
-            for (j, other) in self.modes[..=i].iter().enumerate() {
+            right[i] = product(&off);
+            for (j, other) in free[..=i].iter().enumerate() {
                 matrix.add(i, j, product(other));
             }
             let ridge = if i < AFFINE { 1e-3 * RIDGE } else { RIDGE };
@@ -148,6 +155,7 @@ impl Model {
         }
         matrix.factor().map(|factor| {
             factor.solve(&mut right);
+            right.insert(MEAN, 1.0);
             right
         })
     }
@@ -161,12 +169,12 @@ impl Model {
                 mode[e] = *value;
             }
         }
-        self.modes[AFFINE..].par_iter_mut().for_each(|mode| *mode = normalised(std::mem::take(mode)));
+        self.modes[LEARNT..].par_iter_mut().for_each(|mode| *mode = normalised(std::mem::take(mode)));
     }
 
     /// Entry `e` of the learnt modes that fits all frames best; `None` when there is no telling.
     fn entry(&self, e: usize) -> Option<Vec<f64>> {
-        let n = self.habits();
+        let n = self.modes.len() - AFFINE;
         let mut matrix = Band::new(n, n);
         let mut right = vec![0.0; n];
         let mut trace = 0.0;
@@ -234,6 +242,33 @@ mod tests {
                 let off = (found[0] - truth[0]).hypot(found[1] - truth[1]);
                 assert!(off < 0.3, "{off} at {p:?} in frame {t}");
             }
+        }
+    }
+
+    /// Where the reference frame shows next to no texture, all frames lie wrong by the same, against it: the mean of all
+    /// is believed rather than the one.
+    #[test]
+    fn what_one_frame_hardly_shows_is_told_by_the_mean_of_all() {
+        let grid = Grid::new(180, 120);
+        let places = grid.places();
+        let faint = |place: &[f64; 2]| place[0] < 4.0 && place[1] > 4.0;
+        let observe = |t: usize| Observed {
+            field: places
+                .iter()
+                .map(|p| {
+                    let (a, b) = (wave(*p, t), wave(*p, 0));
+                    let off = if faint(p) && t > 0 { [0.3, -0.2] } else { [0.0; 2] };
+                    [0, 1].map(|c| a[c] - b[c] + off[c])
+                })
+                .collect(),
+            seen: places.iter().map(|p| if faint(p) { 0.02 } else { 1.0 }).collect(),
+        };
+        let frames: Vec<Observed> = (0..48).map(observe).collect();
+        let fields = explain(&grid, &frames).unwrap();
+        for (p, found) in places.iter().zip(&fields[0]) {
+            let wanted = if faint(p) { [0.3, -0.2] } else { [0.0; 2] };
+            let off = (found[0] - wanted[0]).hypot(found[1] - wanted[1]);
+            assert!(off < 0.12, "{off} at {p:?}");
         }
     }
 

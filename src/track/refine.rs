@@ -34,7 +34,7 @@ impl Effort {
 pub(super) const HELD_BACK: Options =
     Options { stiffness: 17_000.0, rest: Rest::Home, iterations: 4, sigma: 4.0, pull: 0.03, blur: 0.0 };
 /// How much more firmly a map is held to the surface's usual bends than to a plane.
-const HELD: f64 = 10.0;
+const HELD: f64 = 20.0;
 /// Misfit in levels beyond which a pixel does not sharpen the atlas.
 const SHARPEN_SIGMA: f32 = 6.0;
 /// Share of the region a frame must have shown to be believed in full when the atlas is made.
@@ -82,7 +82,8 @@ pub fn refine(
             step()?;
         }
         reconcile(canvas, tracked, reference, &mut solution.maps);
-        evidence = solution.realign(footage, &evidence, progress)?;
+        let usual = solution.usual_maps(&evidence);
+        evidence = solution.realign(footage, usual.as_deref(), progress)?;
         solution.fix_gauge(reference);
         step()?;
     }
@@ -122,11 +123,10 @@ impl Solution {
     fn realign(
         &mut self,
         footage: &dyn Footage,
-        evidence: &[Vec<f32>],
+        usual: Option<&[Map]>,
         progress: &Progress,
     ) -> Result<Vec<Vec<f32>>> {
         let options = polish(self.stiffness);
-        let usual = self.usual_maps(evidence);
         let texture = self.texture();
         let one = |t: usize| -> Result<(Map, Vec<f32>)> {
             progress.check()?;
@@ -135,7 +135,7 @@ impl Solution {
                 let found = align(&self.canvas, &frame, &template, map, map, &HELD_BACK);
                 return Ok((found.map, vec![0.0; self.canvas.grid.count()]));
             }
-            let found = match &usual {
+            let found = match usual {
                 None => align(&self.canvas, &frame, &template, map, map, &options),
                 Some(usual) => {
                     let options = Options { rest: Rest::Home, ..polish(HELD * self.stiffness) };
