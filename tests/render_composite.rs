@@ -29,7 +29,7 @@ fn painted(scene: &Memory) -> (Edit, Image<Rgba>) {
 /// T in atlas pixels, by the definition.
 fn locate(scene: &Memory, layer: &Layer, surface: &Surface, x: f64, y: f64) -> [f64; 2] {
     let step = scene.header.map_step;
-    let r = plain::cubic([x / step[0], y / step[1]], plain::extended(&layer.map));
+    let r = plain::field([x / step[0], y / step[1]], plain::extended(&layer.map));
     [0, 1].map(|i| (r[i] - surface.placement.origin[i]) * surface.placement.scale)
 }
 
@@ -61,8 +61,8 @@ fn reference(
             }
             sum
         };
-        let p = mean(&|q| plain::cubic(q, plain::alone(&paint)));
-        let atlas = mean(&|q| plain::cubic(q, plain::clamped(&surface.picture)));
+        let p = mean(&|q| plain::picture(q, plain::alone(&paint)));
+        let atlas = mean(&|q| plain::picture(q, plain::clamped(&surface.picture)));
         let m = [0, 1].map(|i| {
             let ratio = scene.header.working_size[i] as f64 / scene.header.size[i] as f64;
             ([x, y][i] + 0.5) * ratio - 0.5
@@ -155,10 +155,10 @@ fn outside_the_paint_is_bit_exact() {
         for x in 0..input.width() {
             assert_eq!(got[(x, y)][3], input[(x, y)][3]);
             let at = locate(&scene, layer, surface, x as f64, y as f64);
-            let alpha = plain::cubic(at, plain::alone(&picture))[3];
+            let alpha = plain::picture(at, plain::alone(&picture))[3];
             let near = (0..4).any(|k| {
                 let q = [at[0] + [2.5, -2.5, 0.0, 0.0][k], at[1] + [0.0, 0.0, 2.5, -2.5][k]];
-                plain::cubic(q, plain::alone(&picture))[3] > 0.0
+                plain::picture(q, plain::alone(&picture))[3] > 0.0
             });
             if alpha <= 0.0 && !near {
                 outside += 1;

@@ -10,13 +10,14 @@ use wide::f32x4;
 /// Four neighbouring pixels of each of four rows, top to bottom.
 pub(super) type Block<'a> = [&'a [Rgba; 4]; 4];
 
-/// Catmull–Rom weights of four neighbours as polynomials of the place between the middle two, highest power first.
+/// [`crate::frame::sharp_weights`] of four neighbours as polynomials of the place between the middle two, highest power
+/// first.
 const WEIGHTS: [[f32; 4]; 4] =
-    [[-0.5, 1.5, -1.5, 0.5], [1.0, -2.5, 2.0, -0.5], [-0.5, 0.0, 0.5, 0.0], [0.0, 1.0, 0.0, 0.0]];
+    [[-0.75, 1.25, -1.25, 0.75], [1.5, -2.25, 1.5, -0.75], [-0.75, 0.0, 0.75, 0.0], [0.0, 1.0, 0.0, 0.0]];
 
 /// A way to weigh pixels that the processor has.
 pub(super) trait Kernel: Copy {
-    /// The Catmull–Rom sample at `x` and `y`, 0…1, between the block's middle pixels.
+    /// The cubic sample at `x` and `y`, 0…1, between the block's middle pixels.
     fn cubic(self, block: Block, at: [f32; 2]) -> f32x4;
 }
 

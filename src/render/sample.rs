@@ -35,7 +35,7 @@ pub(super) struct Picture<'a> {
 }
 
 impl Picture<'_> {
-    /// Catmull–Rom sample at full size; outside, the edge's pixels go on for ever.
+    /// Cubic sample at full size; outside, the edge's pixels go on for ever.
     #[inline(always)]
     pub(super) fn cubic(&self, kernel: impl Kernel, p: Vec2) -> Rgba {
         Rows::new(self.full).cubic(kernel, p).to_array()
@@ -184,7 +184,7 @@ impl<'a> Rows<'a> {
         Some([four(a, first)?, four(b, first)?, four(c, first)?, four(d, first)?])
     }
 
-    /// Same values as [`crate::frame::cubic`] but for rounding.
+    /// Same values as [`crate::frame::sharp`] but for rounding.
     #[inline(always)]
     fn cubic(&self, kernel: impl Kernel, [x, y]: Vec2) -> f32x4 {
         // (The language's own conversion takes care of numbers too large for an integer, in many instructions.)
@@ -209,7 +209,7 @@ fn four(row: &[Rgba], first: usize) -> Option<&[Rgba; 4]> {
 #[cold]
 #[inline(never)]
 pub(super) fn cubic_at_edge(image: &Image<Rgba>, p: Vec2) -> Rgba {
-    crate::frame::cubic(image, p)
+    crate::frame::sharp(image, p)
 }
 
 /// Halvings down to a few pixels; an odd edge is repeated.
@@ -306,7 +306,7 @@ mod tests {
     fn fast_cubic_is_the_frame_modules() {
         let p = Pyramid::of(|x, y| (x * y % 17) as f32);
         for at in [[0.0, 0.0], [1.0, 1.0], [3.3, 2.8], [253.0, 252.9], [254.2, 5.9], [-3.0, 700.0]] {
-            let (got, want) = (p.picture().cubic(Plain, at), crate::frame::cubic(&p.0, at));
+            let (got, want) = (p.picture().cubic(Plain, at), crate::frame::sharp(&p.0, at));
             assert!((0..4).all(|c| (got[c] - want[c]).abs() < 1e-5 * want[c].abs().max(1.0)), "{at:?}");
         }
     }

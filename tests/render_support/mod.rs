@@ -177,23 +177,34 @@ pub fn largest_difference(a: &Image<Rgba>, b: &Image<Rgba>) -> f32 {
 pub mod plain {
     use super::{Image, Vec2};
 
-    fn weight(d: f64) -> f64 {
+    /// Keys' cubic of steepness `a`.
+    fn weight(d: f64, a: f64) -> f64 {
         let d = d.abs();
         if d < 1.0 {
-            1.5 * d * d * d - 2.5 * d * d + 1.0
+            (a + 2.0) * d * d * d - (a + 3.0) * d * d + 1.0
         } else if d < 2.0 {
-            -0.5 * d * d * d + 2.5 * d * d - 4.0 * d + 2.0
+            a * d * d * d - 5.0 * a * d * d + 8.0 * a * d - 4.0 * a
         } else {
             0.0
         }
     }
 
-    /// Sum over all pixels that count, positions outside read through `at`.
-    pub fn cubic<const N: usize>([x, y]: [f64; 2], at: impl Fn(i64, i64) -> [f64; N]) -> [f64; N] {
+    /// A field of positions; those outside are read through `at`.
+    pub fn field<const N: usize>(p: [f64; 2], at: impl Fn(i64, i64) -> [f64; N]) -> [f64; N] {
+        cubic(p, -0.5, at)
+    }
+
+    /// A picture; pixels outside are read through `at`.
+    pub fn picture<const N: usize>(p: [f64; 2], at: impl Fn(i64, i64) -> [f64; N]) -> [f64; N] {
+        cubic(p, -0.75, at)
+    }
+
+    /// Sum over all pixels that count.
+    fn cubic<const N: usize>([x, y]: [f64; 2], a: f64, at: impl Fn(i64, i64) -> [f64; N]) -> [f64; N] {
         let mut sum = [0.0; N];
         for j in y.floor() as i64 - 2..=y.floor() as i64 + 3 {
             for i in x.floor() as i64 - 2..=x.floor() as i64 + 3 {
-                let (v, k) = (at(i, j), weight(x - i as f64) * weight(y - j as f64));
+                let (v, k) = (at(i, j), weight(x - i as f64, a) * weight(y - j as f64, a));
                 (0..N).for_each(|c| sum[c] += k * v[c]);
             }
         }
