@@ -2,6 +2,16 @@
 
 use super::{Image, Rgba};
 
+/// Colour along orthogonal axes of unit length: brightness, red against blue, green against both. Distances stay what
+/// they are, but errors of sampling and texture, which are errors of brightness, stay on the first axis.
+#[inline(always)]
+pub fn opponent([r, g, b, a]: Rgba) -> Rgba {
+    const THIRD: f32 = 0.577_350_26;
+    const HALF: f32 = std::f32::consts::FRAC_1_SQRT_2;
+    const SIXTH: f32 = 0.408_248_3;
+    [(r + g + b) * THIRD, (r - b) * HALF, (2.0 * g - r - b) * SIXTH, a]
+}
+
 /// Rec. 601 luma of display-encoded values, in their own unit; alpha is not looked at.
 pub fn luminance(image: &Image<Rgba>) -> Image<f32> {
     image.map(|p| 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2])
@@ -49,6 +59,15 @@ impl Encoding {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn opponent_axes_keep_distances_and_grey_lies_on_the_first() {
+        let d = [12.0, -7.0, 31.0, 0.5];
+        let square = |p: Rgba| p[0] * p[0] + p[1] * p[1] + p[2] * p[2];
+        assert!((square(opponent(d)) - square(d)).abs() < 1e-3);
+        let grey = opponent([10.0, 10.0, 10.0, 0.5]);
+        assert!(grey[1].abs() < 1e-5 && grey[2].abs() < 1e-5 && grey[3] == 0.5);
+    }
 
     #[test]
     fn curve_and_its_inverse() {

@@ -12,7 +12,7 @@ pub mod io;
 mod resize;
 mod sample;
 
-pub use color::{Encoding, luminance};
+pub use color::{Encoding, luminance, opponent};
 pub use coord::{Rect, Scale, working_size};
 pub use filter::{box_blur, dilate, distance, gaussian, scharr};
 pub use image::{Image, Pixel, Rgba, Vec2};

@@ -12,10 +12,12 @@ pub use cut::GridCut;
 
 use crate::clip::Footage;
 use crate::error::Result;
-use crate::frame::{Image, Rgba, Vec2, bilinear, box_blur};
+use crate::frame::{Image, Rgba, Vec2, bilinear, box_blur, opponent};
 use crate::track::{Inverses, Predicted, Solution, in_order};
 use colours::{ANY, Colours, Counts};
 
+/// Levels from which a channel of the atlas counts as clipped: the surface may be brighter than that.
+const CLIPPED: f32 = 250.0;
 /// Share of the surface's story that allows any colour: specks, misfits, glints.
 const SPECKS: f32 = 0.01;
 /// Largest evidence a single pixel may give, natural log-odds.
@@ -57,7 +59,7 @@ pub struct Cut {
     pub predicted: Predicted,
     /// The frame's own pixels there, levels.
     pub frame: Image<Rgba>,
-    /// The surface's scatter there, levels.
+    /// The surface's scatter there along the axes of [`opponent`](crate::frame::opponent), levels.
     pub scatter: Image<Rgba>,
     /// Whether a pixel shows the surface.
     pub surface: Image<bool>,
@@ -99,6 +101,7 @@ impl<'a> Visibility<'a> {
             return Ok(None);
         };
         let frame = footage.levels(t)?.crop(predicted.part);
+        let predicted = beyond_white(predicted, &frame);
         let scatter = predicted.at.map(|u| bilinear(&self.scatter, *u));
         Ok(Some((predicted, frame, scatter)))
     }
@@ -132,15 +135,28 @@ impl<'a> Visibility<'a> {
     }
 }
 
+/// The surface where it is clipped on the atlas: at least as bright as that, and as bright as the frame shows it.
+fn beyond_white(mut predicted: Predicted, frame: &Image<Rgba>) -> Predicted {
+    let all = predicted.surface.pixels_mut().iter_mut().zip(predicted.gain.pixels()).zip(frame.pixels());
+    for ((surface, gain), shown) in all {
+        for c in 0..3 {
+            if surface[c] >= CLIPPED * gain[c].min(1.0) {
+                surface[c] = surface[c].max(shown[c]);
+            }
+        }
+    }
+    predicted
+}
+
 /// Evidence in a network's mask of a pixel.
 fn opinion(mask: u8) -> f32 {
     let m = (f32::from(mask) / 255.0).clamp(0.01, 0.99);
     OPINION * (m / (1.0 - m)).ln()
 }
 
-/// Difference to the surface in units of its scatter.
+/// Difference to the surface along the axes of [`opponent`], in units of its scatter.
 fn misfits(frame: &Image<Rgba>, surface: &Image<Rgba>, scatter: &Image<Rgba>) -> Image<Rgba> {
-    let off = frame.zip(surface, |c, b| [c[0] - b[0], c[1] - b[1], c[2] - b[2], 0.0]);
+    let off = frame.zip(surface, |c, b| opponent([c[0] - b[0], c[1] - b[1], c[2] - b[2], 0.0]));
     off.zip(scatter, |d, s| [d[0] / s[0], d[1] / s[1], d[2] / s[2], 0.0])
 }
 
@@ -181,4 +197,50 @@ fn cheapest(evidence: &Image<f32>, misfit: &Image<Rgba>) -> Image<bool> {
         }
     }
     Image::from_vec(w, h, cut.solve())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::Rect;
+
+    /// A row of pixels of a surface under a gain, and of the frame.
+    fn seen(surface: &[Rgba], gain: Rgba, frame: &[Rgba]) -> (Predicted, Image<Rgba>) {
+        let n = surface.len();
+        let predicted = Predicted {
+            part: Rect::new(0, 0, n as i32, 1),
+            at: Image::new(n, 1, [0.0; 2]),
+            motion: Image::new(n, 1, [0.0; 2]),
+            surface: Image::from_vec(n, 1, surface.to_vec()),
+            gain: Image::new(n, 1, gain),
+            coverage: Image::new(n, 1, 1.0),
+        };
+        (predicted, Image::from_vec(n, 1, frame.to_vec()))
+    }
+
+    #[test]
+    fn a_surface_beyond_white_may_be_brighter_than_the_atlas_but_not_darker() {
+        // In three quarters of the light, white is 191: clipped, not clipped, clipped but darker than that.
+        let (predicted, frame) = seen(
+            &[[191.0, 150.0, 191.0, 0.0], [180.0; 4], [191.0; 4]],
+            [0.75; 4],
+            &[[230.0, 170.0, 200.0, 0.0], [230.0; 4], [100.0; 4]],
+        );
+        let surface = beyond_white(predicted, &frame).surface;
+        assert_eq!(surface[(0, 0)], [230.0, 150.0, 200.0, 0.0]);
+        assert_eq!((surface[(1, 0)][0], surface[(2, 0)][0]), (180.0, 191.0));
+    }
+
+    /// Brightness scatters by thirty levels, hue by two: a pixel of the same brightness and another hue is no surface.
+    #[test]
+    fn hue_tells_an_occluder_where_brightness_cannot() {
+        let (predicted, frame) = seen(
+            &[[120.0, 110.0, 95.0, 0.0]; 2],
+            [1.0; 4],
+            &[[150.0, 140.0, 125.0, 0.0], [140.0, 100.0, 85.0, 0.0]],
+        );
+        let scatter = Image::new(2, 1, [30.0, 2.0, 2.0, 0.0]);
+        let found = evidence(&frame, &predicted.surface, &scatter, &Colours::unknown());
+        assert!(found[(0, 0)] > 0.0 && found[(1, 0)] < 0.0, "{:?}", found.pixels());
+    }
 }

@@ -1,11 +1,13 @@
 //! How much each point of the surface varies while it is seen: noise, texture that sampling cannot follow, glints.
 //!
 //! A point's own scatter, not one threshold for all, tells whether a pixel is still the surface: a flat wall shows an
-//! occluder two levels off, the edge of a letter does not.
+//! occluder two levels off, the edge of a letter does not. And a letter's edge scatters in brightness, hardly in hue, so
+//! each is measured on its own.
 
+use super::beyond_white;
 use crate::clip::Footage;
 use crate::error::Result;
-use crate::frame::{Image, Rgba, box_blur};
+use crate::frame::{Image, Rgba, box_blur, opponent};
 use crate::track::{Inverses, MAD, Solution, in_order, median, on_picture, read_part, spread};
 
 /// Frames the scatter is taken over at most; memory stays bounded.
@@ -13,7 +15,7 @@ const FRAMES: usize = 33;
 /// Least scatter in levels: no footage is quieter than its rounding.
 const LEAST: f32 = 0.5;
 
-/// Standard deviation per canvas point and channel, levels, never below the clip's own noise.
+/// Standard deviation per canvas point along each axis of [`opponent`], levels, never below the clip's own noise.
 pub(super) fn scatter(
     footage: &dyn Footage,
     solution: &Solution,
@@ -24,10 +26,10 @@ pub(super) fn scatter(
     let mut stack: Vec<Image<Rgba>> = Vec::new();
     let rest = |t: usize| {
         let Some(p) = solution.predict(inverses, t, footage.size()) else { return Ok(None) };
-        let off = footage
-            .levels(t)?
-            .crop(p.part)
-            .zip(&p.surface, |c, b| [(c[0] - b[0]).abs(), (c[1] - b[1]).abs(), (c[2] - b[2]).abs(), 1.0]);
+        let frame = footage.levels(t)?.crop(p.part);
+        let p = beyond_white(p, &frame);
+        let off = frame
+            .zip(&p.surface, |c, b| opponent([c[0] - b[0], c[1] - b[1], c[2] - b[2], 1.0]).map(f32::abs));
         let positions = solution.canvas.positions(&solution.maps[t]);
         Ok(Some(positions.map(|q| {
             let seen = read_part(&off, p.part, *q).filter(|_| on_picture(*q, footage.size()));

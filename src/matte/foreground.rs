@@ -1,6 +1,6 @@
 //! What colours an occluder has near each pixel of its edge, told by those further in.
 
-use crate::frame::{Image, Rgba, bilinear, dilate, gaussian};
+use crate::frame::{Image, Rgba, bilinear, dilate, gaussian, opponent};
 use crate::mask::Cut;
 
 /// Distance in pixels into the occluder from which a hard edge's colours are pure.
@@ -12,7 +12,7 @@ const REACHES: [(f32, f32); 3] = [(2.5, 1.0), (7.5, 1e-3), (30.0, 1e-6)];
 /// Fewest pixels deep inside that tell an occluder's colours.
 const LEAST_PIXELS: usize = 300;
 
-/// Mean and variance of the occluder's pure colours near every pixel, kept as weighted sums at several reaches.
+/// Mean and variance of the occluder's pure colours near every pixel, along the axes of [`opponent`], kept as weighted sums at several reaches.
 pub(super) struct Foreground {
     /// Coarse sums: pixels to a cell, and the sums on the cells.
     levels: Vec<(usize, Image<[f32; 8]>)>,
@@ -33,7 +33,7 @@ impl Foreground {
             let d = inside[at];
             let on_ridge = !deep && d >= ridge[at] - 0.3 && d >= 1.0;
             if occluder[at] && (d >= core || on_ridge) {
-                let c = cut.frame[at];
+                let c = opponent(cut.frame[at]);
                 return [c[0], c[1], c[2], c[0] * c[0], c[1] * c[1], c[2] * c[2], 1.0, 0.0];
             }
             [0.0; 8]
@@ -48,11 +48,12 @@ impl Foreground {
         Some(Self { levels: REACHES.iter().map(level).collect() })
     }
 
-    /// What a pixel says of the occluder's share α in c = αF + (1−α)B, each channel weighted by its variance, which grows
+    /// What a pixel says of the occluder's share α in c = αF + (1−α)B, each axis weighted by its variance, which grows
     /// with the share that is expected: `[weight · α, weight]`.
     pub(super) fn share(&self, cut: &Cut, (x, y): (usize, usize), expected: f32) -> [f32; 2] {
         let (mean, variance) = self.at(x, y);
-        let (c, b, s) = (cut.frame[(x, y)], cut.predicted.surface[(x, y)], cut.scatter[(x, y)]);
+        let at = (x, y);
+        let (c, b, s) = (opponent(cut.frame[at]), opponent(cut.predicted.surface[at]), cut.scatter[at]);
         let mut sum = [0.0; 2];
         for k in 0..3 {
             let d = mean[k] - b[k];
