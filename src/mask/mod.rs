@@ -27,7 +27,7 @@ const SETTLED: f32 = 100.0;
 /// Weight of a network's mask, whose edges are softer than a picture's, against the colours of a pixel.
 const OPINION: f32 = 0.5;
 /// Price of parting two neighbours that look alike.
-const PRICE: f32 = 8.0;
+const PRICE: f32 = 4.0;
 /// Share of the price that remains where they do not.
 const PRICE_AT_EDGES: f32 = 0.15;
 /// Squared difference of two neighbours' misfits, in scatters, over which the price fades.

@@ -6,7 +6,7 @@ use crate::mask::Cut;
 /// Distance in pixels into the occluder from which a hard edge's colours are pure.
 pub(super) const CORE: f32 = 2.0;
 /// Least standard deviation of the occluder's colour, levels.
-const LEAST_DEVIATION: f32 = 4.0;
+const LEAST_DEVIATION: f32 = 3.0;
 /// Reaches, in pixels, over which the occluder's colour is looked for, with their weights: near if possible.
 const REACHES: [(f32, f32); 3] = [(2.5, 1.0), (7.5, 1e-3), (30.0, 1e-6)];
 /// Fewest pixels deep inside that tell an occluder's colours.

@@ -51,7 +51,7 @@ pub struct KnownSurface {
 
 impl Default for KnownSurface {
     fn default() -> Self {
-        Self { band: 3.0, depth: HARD, edge_weight: 30.0, edge_blur: 0.8, snap: 0.03 }
+        Self { band: 2.5, depth: HARD, edge_weight: 60.0, edge_blur: 0.5, snap: 0.04 }
     }
 }
 
