@@ -212,6 +212,18 @@ fn a_drawn_shape_has_the_last_word_on_what_shows() {
     assert_eq!([shows(&before, 4), shows(&after, 4), shows(&after, 5)], [[255; 3], [0; 3], [0; 3]]);
     assert!((0..10).all(|t| same(&before, &after, t) != (4..6).contains(&t)));
     assert!(shot.error(&after, 4) < 0.1, "{}", shot.error(&after, 4));
+    // Drawn on the reference frame, it is a matte there and moves nothing.
+    let r = before.header().roi.reference_frame;
+    let there = roto([r, r], vec![square(middle(r))], vec![]);
+    let kept = shot.corrected(before.path(), "reference.rna", there).unwrap();
+    let (was, is) = (before.layer(0, r).unwrap(), kept.layer(0, r).unwrap());
+    assert!(was.light == is.light && was.mask != is.mask);
+    let off = was.map.zip(&is.map, |p, q| (p[0] - q[0]).hypot(p[1] - q[1]));
+    let [w, h] = before.header().size.map(|n| n as f32);
+    let inside = was.map.pixels().iter().zip(off.pixels());
+    let worst = inside.filter(|(p, _)| p[0] > 0.0 && p[1] > 0.0 && p[0] < w && p[1] < h);
+    let worst = worst.map(|(_, d)| *d).fold(0.0, f32::max);
+    assert!(worst < 0.02, "the reference frame moved by {worst}");
     // And back again, on the mended analysis.
     let shown = roto([5, 5], vec![], vec![square(middle(4))]);
     let again = shot.corrected(after.path(), "shown.rna", shown).unwrap();

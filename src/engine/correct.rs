@@ -122,7 +122,8 @@ impl Workshop<'_> {
                 let told = self.corrections.roto(t, spool.size())?;
                 Ok(told.map(|told| told.map(|[shows, said]| said * (1.0 - shows))))
             };
-            solution.resettle(spool, &retracked, &keys, &hidden)?;
+            let reference = self.analysis.header().roi.reference_frame;
+            solution.resettle(spool, &retracked, &keys, &hidden, reference, progress)?;
             Ok((solution, retracked))
         })?;
         let inverses = Inverses::of(&solution, spool.size());

@@ -12,6 +12,7 @@ use crate::clip::Footage;
 use crate::error::Result;
 use crate::frame::{Image, bilinear};
 use crate::light::{Light, Samples};
+use crate::progress::Progress;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
@@ -33,9 +34,12 @@ impl Solution {
         retracked: &Retracked,
         keys: &[Key],
         hidden: &Hidden,
+        reference: usize,
+        progress: &Progress,
     ) -> Result<()> {
-        let frames: Vec<usize> = retracked.maps.keys().copied().collect();
-        for (t, map) in &retracked.maps {
+        // The reference frame's map and light are what all others count from.
+        let frames: Vec<usize> = retracked.maps.keys().copied().filter(|t| *t != reference).collect();
+        for (t, map) in retracked.maps.iter().filter(|(t, _)| **t != reference) {
             self.maps[*t] = map.clone();
             self.trust[*t] = (retracked.seen.get(t).copied().unwrap_or(0.0) / SEEN).min(1.0).powi(2);
         }
@@ -47,14 +51,19 @@ impl Solution {
             self.relight(footage, &frames)?;
             let aligned: Vec<Map> = frames
                 .par_iter()
-                .map(|&t| self.settled(footage, t, retracked, keys, hidden))
+                .map(|&t| {
+                    progress.check()?;
+                    self.settled(footage, t, retracked, keys, hidden)
+                })
                 .collect::<Result<_>>()?;
             frames.iter().zip(aligned).for_each(|(&t, map)| self.maps[t] = map);
             if round + 1 == ROUNDS {
                 self.relight(footage, &frames)?;
             }
         }
-        self.exposed(footage.size(), &frames, keys);
+        let seen = |t: &usize| retracked.seen.get(t).is_some_and(|s| *s >= ANCHORS);
+        let placed: Vec<usize> = frames.into_iter().filter(seen).collect();
+        self.exposed(footage.size(), &placed, keys);
         Ok(())
     }
 
@@ -114,8 +123,8 @@ impl Solution {
         Ok(())
     }
 
-    /// From the middles of the exposures of `frames`, which alignment finds, to the frames' own times; keys were placed
-    /// by eye, on the middle as well.
+    /// From the middles of the exposures of `frames`, which alignment finds, to the frames' own times. Frames that show
+    /// too little to be aligned are not among them, nor are exact keys moved.
     fn exposed(&mut self, frame: (usize, usize), frames: &[usize], keys: &[Key]) {
         let exact = |t: usize| keys.iter().any(|k| k.frame == t && k.within == 0.0);
         if self.shutter == 0.0 {
