@@ -10,11 +10,13 @@ use super::run::Running;
 use super::show;
 use super::wait::Bar;
 use crate::atlas::Analysis;
+use crate::correction::Corrections;
 use crate::error::Error;
 use crate::frame::Depth;
 use crate::frame::io::write_atomic;
 use crate::param::{AnalysisSettings, Group};
 use crate::render::{PerFrame, check_atlas_name, write_atlas};
+use crate::roi::Roi;
 use crate::store::{JobFile, Mend};
 use crate::{clip, store};
 use std::io::Write;
@@ -148,14 +150,29 @@ fn analyze(instance: &Instance) -> Result<()> {
         .inspect_err(|_| gone.remove())
 }
 
-/// Tells what is wrong with the region before frames are read, where the host shows the reference frame.
-fn check_region(instance: &Instance, (first, _): (i64, i64), reference: i64) -> Result<()> {
+/// Tells what is wrong with the region and the corrections before frames are read, where the host shows the reference
+/// frame.
+fn check_region(instance: &Instance, frames: (i64, i64), reference: i64) -> Result<()> {
     let Some(image) = instance.source.image(reference as f64)? else { return Ok(()) };
     let size = image.size();
     drop(image);
-    let index = usize::try_from(reference - first).unwrap_or(0);
-    region(instance, reference as f64, index, size)?.fitted_to(size, index + 1)?;
+    let index = usize::try_from(reference - frames.0).unwrap_or(0);
+    let roi = region(instance, reference as f64, index, size)?.fitted_to(size, index + 1)?;
+    corrections(instance, &roi, frames, size)?;
     Ok(())
+}
+
+/// What the user mended, checked against a region on frames `first` to `last`; empty without any.
+fn corrections(
+    instance: &Instance,
+    roi: &Roi,
+    (first, last): (i64, i64),
+    size: (usize, usize),
+) -> Result<Corrections> {
+    let within = instance.params.double("within", 0.0)?;
+    let drawn = Drawn::of(instance)?.corrections(roi, within, (first, last), size)?;
+    let count = usize::try_from(last - first + 1).unwrap_or(0);
+    Ok(if drawn.is_empty() { drawn } else { drawn.fitted_to(roi, size, count)? })
 }
 
 /// Clears frames away that can be got again; those collected while rendering stay.
@@ -261,13 +278,10 @@ impl Job {
         let folder = folder(instance)?;
         let content = (&file.roi, &file.settings, file.first_frame, store::fingerprint(clip.as_ref())?);
         let plain = folder.join(named_after(&content)?);
-        let within = instance.params.double("within", 0.0)?;
-        let corrections =
-            Drawn::of(instance)?.corrections(&file.roi, within, (capture.first, capture.last), info.size)?;
+        let corrections = corrections(instance, &file.roi, (capture.first, capture.last), info.size)?;
         let output = if corrections.is_empty() {
             plain
         } else {
-            corrections.clone().fitted_to(&file.roi, info.size, info.frames)?;
             let name = named_after(&(content, &corrections))?;
             file.mend = Some(Mend { analysis: plain, corrections });
             folder.join(name)

@@ -151,6 +151,12 @@ fn corrections_are_drawn_and_taken_in() {
     assert_eq!(hidden.header().corrections.rotos.len(), 1, "{}", text(&host, "status"));
     let pixel = [centre[0] as usize, (height - centre[1]) as usize];
     assert_eq!(hidden.layer(0, index).unwrap().mask[(pixel[0], pixel[1])], 0);
+    // What is wrong with a key is told before frames are read: it lies outside the range.
+    let far = r#"{"keys":[{"frame":7,"region":0,"corners":[[0,[0.5,0.5]]]}]}"#;
+    let kept = text(&host, "corrections");
+    run(&mut host, &[set("corrections", far), press("analyze")]);
+    assert!(text(&host, "status").contains("the key on frame 7"), "{}", text(&host, "status"));
+    run(&mut host, &[set("corrections", kept)]);
     run(&mut host, &[press("clear_frame"), press("analyze")]);
     assert_eq!((text(&host, "analysis"), text(&host, "corrections")), (plain, String::new()));
     let report = host.finish();
