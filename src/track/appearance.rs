@@ -6,7 +6,7 @@ use super::sequential::on_picture;
 use crate::clip::Footage;
 use crate::error::{Error, Result};
 use crate::frame::{Image, Rgba, Scale, Vec2, bilinear, box_blur, cubic};
-use crate::light::{Light, Samples};
+use crate::light::{Frames, Light, Samples};
 use rayon::prelude::*;
 
 /// Canvas pixels between light samples.
@@ -211,7 +211,7 @@ impl Solution {
         sigma: f32,
     ) -> Result<()> {
         let samples = self.samples(footage)?;
-        self.light.solve(&samples, rounds, sigma);
+        self.light.solve(&samples, Frames::Doubted, rounds, sigma);
         let taken = self.light.anchor(reference);
         self.atlas = self.atlas.zip(&taken, |a, g| [a[0] * g[0], a[1] * g[1], a[2] * g[2], a[3]]);
         Ok(())

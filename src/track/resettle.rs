@@ -11,7 +11,7 @@ use super::stiffness::polish;
 use crate::clip::Footage;
 use crate::error::Result;
 use crate::frame::{Image, bilinear};
-use crate::light::{Light, Samples};
+use crate::light::{Frames, Light, Samples};
 use crate::progress::Progress;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -102,20 +102,20 @@ impl Solution {
             let (points, atlas) = self.sampled();
             let read = |&t: &usize| match run.binary_search(&t) {
                 Ok(_) => self.see(footage, t, &points),
-                // What the light found there makes of the atlas.
+                // What the light found there makes of the atlas, believed by what the frame showed of it.
                 Err(_) => Ok(points
                     .iter()
                     .zip(&atlas)
                     .map(|(p, a)| {
                         let g = self.light.at(t, *p);
-                        [a[0] * g[0], a[1] * g[1], a[2] * g[2], 1.0]
+                        [a[0] * g[0], a[1] * g[1], a[2] * g[2], self.trust[t]]
                     })
                     .collect()),
             };
             let seen = window.par_iter().map(read).collect::<Result<Vec<_>>>()?;
             let nodes = window.iter().map(|&t| self.light.nodes(t).clone()).collect();
             let mut light = Light::from_nodes(self.canvas.size(), nodes);
-            light.solve(&Samples { points, atlas, frames: seen }, 4, 6.0);
+            light.solve(&Samples { points, atlas, frames: seen }, Frames::Vouched, 4, 6.0);
             for &t in &run {
                 self.light.set_nodes(t, light.nodes(t - first).clone());
             }
