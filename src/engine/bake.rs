@@ -48,7 +48,7 @@ impl<'a> Baked<'a> {
         solution: &'a Solution,
         inverses: &'a Inverses,
         masks: &Masks,
-        sharpenings: usize,
+        (reference, sharpenings): (usize, usize),
     ) -> Result<Self> {
         let scale = Scale::between(full.size(), masks.size());
         let finer = atlas_scale(solution, scale);
@@ -56,12 +56,13 @@ impl<'a> Baked<'a> {
         let mut fine = solution.finer(on_canvas, scale, full.ceiling())?;
         let visible = |t: usize| masks.read(t).map(|m| m.map(|v| f32::from(*v) / 255.0));
         if on_canvas != Scale::ONE {
+            // What frames show lies where their exposures' middles put it.
+            fine.expose(0.0, full.size(), reference);
             fine.mean_atlas(full, Some(&visible))?;
-            if fine.shutter == 0.0 {
-                for _ in 0..sharpenings {
-                    fine.sharpen(full, Some(&visible))?;
-                }
+            for _ in 0..sharpenings {
+                fine.sharpen(full, Some(&visible))?;
             }
+            fine.expose(solution.shutter, full.size(), reference);
         }
         let first = [fine.canvas.bounds.x0, fine.canvas.bounds.y0].map(f64::from);
         let placement = Placement {

@@ -318,8 +318,8 @@ impl<'a> Analysis<'a> {
         let header = self.header(solutions, quality);
         self.stage("bake", self.full.len(), |a| {
             let bake = |k: usize| {
-                let sharpenings = a.effort.sharpenings;
-                Baked::new(&a.full, &solutions[k], &inverses[k], &masks[k], sharpenings)
+                let painting = (a.roi.reference_frame, a.effort.sharpenings);
+                Baked::new(&a.full, &solutions[k], &inverses[k], &masks[k], painting)
             };
             let baked: Vec<Baked> = (0..solutions.len()).map(bake).collect::<Result<_>>()?;
             let surfaces: Vec<_> = baked.iter().map(|b| b.surface.clone()).collect();

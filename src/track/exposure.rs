@@ -13,24 +13,26 @@ use rayon::prelude::*;
 
 /// Speed in frame pixels from which a frame tells of motion blur.
 const FAST: f32 = 3.0;
+/// Smear of the atlas along a frame's motion, against the frame's own, up to which the two can be compared.
+const MOST_SMEARED: f32 = 0.6;
+/// Frames the shutter is told by at most, and at least.
+const MOST_FRAMES: usize = 12;
+const LEAST_FRAMES: usize = 4;
+/// How much better than a smear across the motion, which explains frames that are merely soft, one along it must fit.
+const EXPLAINED: f64 = 0.025;
 /// Shutters tried.
 const SHUTTERS: [f32; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
 
 impl Solution {
-    /// Finds the shutter and puts all maps at their frames' own times.
-    pub(super) fn find_exposure(&mut self, footage: &dyn Footage, reference: usize) -> Result<()> {
-        self.find_shutter(footage)?;
-        if self.shutter > 0.0 {
-            self.at_frame_times(footage.size(), reference);
+    /// Takes over the shutter: from maps of the exposures' middles to maps of the frames' times, or back by a shutter of
+    /// 0. The atlas is of the reference's time, too, and moves with them: the reference's map stays the identity.
+    pub(crate) fn expose(&mut self, shutter: f32, frame: (usize, usize), reference: usize) {
+        let late = MID_EXPOSURE * (shutter - self.shutter);
+        self.shutter = shutter;
+        if late == 0.0 {
+            return;
         }
-        Ok(())
-    }
-
-    /// From maps of the exposures' middles to maps of the frames' times. The atlas was the middle of the reference's
-    /// exposure, too, and moves with them: the reference's map is the identity before and after.
-    fn at_frame_times(&mut self, frame: (usize, usize), reference: usize) {
         let inverses = Inverses::of(self, frame);
-        let late = MID_EXPOSURE * self.shutter;
         let canvas = &self.canvas;
         let of_reference = |u: Vec2| inverses.motion(reference, canvas.to_reference(u));
         let one = |t: usize| -> Map {
@@ -51,33 +53,79 @@ impl Solution {
         self.maps = maps;
     }
 
-    /// The shutter that explains the fast frames best.
-    fn find_shutter(&mut self, footage: &dyn Footage) -> Result<()> {
-        let mut fast: Vec<(f32, usize)> =
-            (0..footage.len()).map(|t| (self.speed(t), t)).filter(|s| s.0 > FAST).collect();
-        fast.sort_by(|a, b| b.0.total_cmp(&a.0));
-        fast.truncate(12);
-        if fast.len() < 4 {
-            return Ok(());
-        }
+    /// The shutter that explains best how much more the fast frames are smeared than the atlas, which is smeared itself.
+    pub(super) fn find_shutter(&self, footage: &dyn Footage) -> Result<f32> {
         let inverses = Inverses::of(self, footage.size());
-        let mut cost = [0.0f64; SHUTTERS.len()];
-        for &(_, t) in &fast {
-            let frame = footage.levels(t)?;
-            let costs: Vec<f64> = SHUTTERS
-                .par_iter()
-                .map(|&s| {
-                    // The maps are still those of the exposures' middles.
-                    let moments = EXPOSURE.map(|k| s * (k - MID_EXPOSURE));
-                    let predicted = self.predict_with(&inverses, t, footage.size(), moments);
-                    predicted.map_or(0.0, |p| misfit_inside(&p, &frame))
-                })
-                .collect();
-            cost.iter_mut().zip(costs).for_each(|(sum, c)| *sum += c);
+        let motions: Vec<Vec<Vec2>> =
+            (0..footage.len()).into_par_iter().map(|t| self.motions(&inverses, t)).collect();
+        let smeared = Smear::of_mean(&motions, &self.clarity);
+        let mut fast: Vec<(f32, f32, usize)> = Vec::new();
+        for (t, motion) in motions.iter().enumerate().filter(|(t, _)| self.speed(*t) > FAST) {
+            let (own, atlas) = smeared.along(motion);
+            if atlas < MOST_SMEARED * own {
+                fast.push((own - atlas, (1.0 - atlas / own).sqrt(), t));
+            }
         }
-        let best = (0..SHUTTERS.len()).min_by(|&a, &b| cost[a].total_cmp(&cost[b]));
-        self.shutter = best.map_or(0.0, |i| SHUTTERS[i]);
-        Ok(())
+        fast.sort_by(|a, b| b.0.total_cmp(&a.0));
+        fast.truncate(MOST_FRAMES);
+        if fast.len() < LEAST_FRAMES {
+            return Ok(0.0);
+        }
+        let (mut along, mut across) = ([0.0f64; SHUTTERS.len()], [0.0f64; SHUTTERS.len()]);
+        for &(_, share, t) in &fast {
+            let frame = footage.levels(t)?;
+            let cost = |s: f32, way: fn(Vec2) -> Vec2| {
+                // The maps are still those of the exposures' middles.
+                let moments = EXPOSURE.map(|k| share * s * (k - MID_EXPOSURE));
+                let predicted = self.predict_with(&inverses, t, footage.size(), moments, way);
+                predicted.map_or(0.0, |p| misfit_inside(&p, &frame))
+            };
+            let costs: Vec<[f64; 2]> =
+                SHUTTERS.par_iter().map(|&s| [cost(s, |v| v), cost(s, |[x, y]| [-y, x])]).collect();
+            for (i, [a, b]) in costs.into_iter().enumerate() {
+                along[i] += a;
+                across[i] += b;
+            }
+        }
+        let best = (0..SHUTTERS.len()).min_by(|&a, &b| along[a].total_cmp(&along[b]));
+        let believed = best.filter(|&i| along[i] < (1.0 - EXPLAINED) * across[i]);
+        Ok(believed.map_or(0.0, |i| SHUTTERS[i]))
+    }
+
+    /// Motions of frame `t` in one frame interval, canvas pixels, here and there in the region.
+    fn motions(&self, inverses: &Inverses, t: usize) -> Vec<Vec2> {
+        let (w, h) = self.canvas.size();
+        let all = (0..h).step_by(8).flat_map(|y| (0..w).step_by(8).map(move |x| (x, y)));
+        let inside = all.filter(|at| self.canvas.coverage[*at] > 0.5);
+        inside
+            .map(|(x, y)| inverses.motion(t, self.canvas.position(&self.maps[t], [x as f32, y as f32])))
+            .collect()
+    }
+}
+
+/// How far an open shutter smears a mean of frames: second moments of their motions xx, xy, yy, squared canvas pixels.
+struct Smear([f32; 3]);
+
+impl Smear {
+    /// Of the mean of frames that move like `motions`, each counting `weights`.
+    fn of_mean(motions: &[Vec<Vec2>], weights: &[f32]) -> Self {
+        let mut sum = [0.0f32; 4];
+        for (motion, k) in motions.iter().zip(weights).filter(|(m, _)| !m.is_empty()) {
+            let k = k / motion.len() as f32;
+            for [x, y] in motion {
+                sum = [sum[0] + k * x * x, sum[1] + k * x * y, sum[2] + k * y * y, sum[3] + k];
+            }
+        }
+        Self([0, 1, 2].map(|i| sum[i] / sum[3].max(1e-6)))
+    }
+
+    /// Along the mean of a frame's motions: the square of that, and how much of as much the mean of frames has.
+    fn along(&self, motion: &[Vec2]) -> (f32, f32) {
+        let sum = motion.iter().fold([0.0f32; 2], |s, v| [s[0] + v[0], s[1] + v[1]]);
+        let [x, y] = sum.map(|v| v / motion.len().max(1) as f32);
+        let own = x * x + y * y;
+        let [xx, xy, yy] = self.0;
+        (own, (xx * x * x + 2.0 * xy * x * y + yy * y * y) / own.max(1e-6))
     }
 }
 
@@ -99,6 +147,75 @@ mod tests {
     use super::super::homography::Homography;
     use super::*;
     use crate::light::Light;
+
+    struct Filmed(Vec<Image<Rgba>>);
+
+    impl Footage for Filmed {
+        fn len(&self) -> usize {
+            self.0.len()
+        }
+        fn size(&self) -> (usize, usize) {
+            self.0[0].size()
+        }
+        fn levels(&self, t: usize) -> Result<Image<Rgba>> {
+            Ok(self.0[t].clone())
+        }
+    }
+
+    /// The shutter found for a surface that is nowhere at rest, filmed through `shutter`; where it is fast, the
+    /// footage has lost detail finer than `coarse` pixels.
+    fn found(shutter: f64, coarse: f64) -> f32 {
+        let (size, frames, reference) = ((360, 160), 13usize, 6);
+        let place = |t: f64| 9.0 * t + 7.0 * (0.5 * t).sin();
+        let texture = |x: f64, y: f64| {
+            let v = |a: f64, b: f64| {
+                (128.0 + 50.0 * (a * x).sin() * (b * y).cos() + 30.0 * (b * x + a * y).sin()) as f32
+            };
+            [v(0.33, 0.21), v(0.25, 0.37), v(0.29, 0.31), 0.0]
+        };
+        let film = |t: usize| {
+            Image::from_fn(size.0, size.1, |x, y| {
+                let fast = place(t as f64 + 0.5) - place(t as f64 - 0.5) > 9.0;
+                let coarse = if fast { 0.5 * coarse } else { 0.0 };
+                let moments =
+                    [(0, -1.0, -1.0), (1, 1.0, -1.0), (2, -1.0, 1.0), (3, 1.0, 1.0)].map(|(k, i, j)| {
+                        let at = place(t as f64 + shutter * f64::from(EXPOSURE[k]));
+                        texture(x as f64 - at + i * coarse, y as f64 + j * coarse)
+                    });
+                std::array::from_fn(|c| moments.iter().map(|m| 0.25 * m[c]).sum())
+            })
+        };
+        let footage = Filmed((0..frames).map(film).collect());
+        let first = place(reference as f64) as f32;
+        let corners = [[20.0, 30.0], [110.0, 30.0], [110.0, 120.0], [20.0, 120.0]];
+        let canvas = Canvas::new(&corners.map(|[x, y]| [x + f64::from(first), y]), size).unwrap();
+        let map = |t: usize| {
+            let late = shutter * f64::from(MID_EXPOSURE);
+            let x = place(t as f64 + late) - place(reference as f64 + late);
+            Map {
+                homography: Homography([[1.0, 0.0, x], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]),
+                ..canvas.identity()
+            }
+        };
+        let mut solution = Solution::flat(&canvas, &footage, reference).unwrap();
+        solution.maps = (0..frames).map(map).collect();
+        solution.judge_clarity();
+        solution.mean_atlas(&footage, None).unwrap();
+        solution.find_shutter(&footage).unwrap()
+    }
+
+    #[test]
+    fn the_shutter_is_found_though_no_frame_is_sharp() {
+        assert_eq!(found(0.5, 0.0), 0.5);
+    }
+
+    /// Codecs keep less of what moves.
+    #[test]
+    fn coarse_frames_are_not_taken_for_smeared() {
+        for coarse in [0.0, 1.0, 1.5] {
+            assert_eq!(found(0.0, coarse), 0.0, "coarse by {coarse} pixels");
+        }
+    }
 
     /// A surface that speeds up by three pixels a frame: where its exposures' middles are, and where it is.
     #[test]
@@ -122,12 +239,12 @@ mod tests {
             known: Image::new(w, h, 1.0),
             clarity: vec![1.0; frames],
             trust: vec![1.0; frames],
-            shutter: 1.0,
+            shutter: 0.0,
             stiffness: 0.0,
             ceiling: 255.0,
             canvas: canvas.clone(),
         };
-        solution.at_frame_times((400, 200), reference);
+        solution.expose(1.0, (400, 200), reference);
         for t in 1..frames - 1 {
             let at = [40.0, 30.0];
             let (p, q) = (canvas.position(&solution.maps[t], at), canvas.position(&map(0.0, t), at));
@@ -136,5 +253,14 @@ mod tests {
         // Paint is put where the reference frame shows the surface at its own time, an eighth of 12 pixels on.
         let moved = solution.atlas[(50, 30)][0] - 50.0;
         assert!((moved + 1.5).abs() < 0.05, "{moved}");
+        // And back.
+        solution.expose(0.0, (400, 200), reference);
+        for t in 1..frames - 1 {
+            let at = [40.0, 30.0];
+            let middle = map(f64::from(MID_EXPOSURE), t);
+            let (p, q) = (canvas.position(&solution.maps[t], at), canvas.position(&middle, at));
+            assert!((p[0] - q[0]).abs() < 0.03 && (p[1] - q[1]).abs() < 0.03, "{p:?} for {q:?} in frame {t}");
+        }
+        assert!((solution.atlas[(40, 30)][0] - 40.0).abs() < 0.05);
     }
 }

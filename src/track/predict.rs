@@ -75,16 +75,18 @@ fn through_shutter<const N: usize>(
 impl Solution {
     /// The surface as frame `t` of size `frame` should show it; `None` where it cannot be seen at all.
     pub fn predict(&self, inverses: &Inverses, t: usize, frame: (usize, usize)) -> Option<Predicted> {
-        self.predict_with(inverses, t, frame, EXPOSURE.map(|k| k * self.shutter))
+        self.predict_with(inverses, t, frame, EXPOSURE.map(|k| k * self.shutter), |v| v)
     }
 
-    /// As [`Solution::predict`], with an exposure sampled at other `moments`, in frame intervals.
+    /// As [`Solution::predict`], with an exposure sampled at other `moments`, in frame intervals, and smeared along what
+    /// `way` makes of the motion.
     pub(crate) fn predict_with(
         &self,
         inverses: &Inverses,
         t: usize,
         frame: (usize, usize),
         moments: [f32; 4],
+        way: impl Fn(Vec2) -> Vec2 + Sync,
     ) -> Option<Predicted> {
         let inverse = inverses.get(t)?;
         let part = inverse.reach(&self.canvas, frame);
@@ -99,7 +101,7 @@ impl Solution {
         let still = Image::new(w, h, [0.0; 2]);
         let motion = if moments != [0.0; 4] {
             Image::from_rows(w, h, [0.0; 2], |y, row| {
-                row.iter_mut().enumerate().for_each(|(x, v)| *v = inverses.motion(t, place(x, y)));
+                row.iter_mut().enumerate().for_each(|(x, v)| *v = way(inverses.motion(t, place(x, y))));
             })
         } else {
             still

@@ -88,15 +88,16 @@ pub fn refine(
         step()?;
     }
     reconcile(canvas, tracked, reference, &mut solution.maps);
-    solution.find_exposure(footage, reference)?;
+    let shutter = solution.find_shutter(footage)?;
     step()?;
     solution.paint(footage, reference, None, effort.sharpenings, &mut step)?;
+    solution.expose(shutter, footage.size(), reference);
     Ok(solution)
 }
 
 impl Solution {
-    /// The atlas from all frames once maps and light are known, weighted by what is `visible`, and sharpened; left as it
-    /// is where footage is blurred by motion, which a mean cannot undo. `step` is called `1 + sharpenings` times.
+    /// The atlas from all frames once maps and light are known, weighted by what is `visible`, and sharpened. `step` is
+    /// called `1 + sharpenings` times.
     pub(crate) fn paint(
         &mut self,
         footage: &dyn Footage,
@@ -105,9 +106,8 @@ impl Solution {
         sharpenings: usize,
         mut step: impl FnMut() -> Result<()>,
     ) -> Result<()> {
-        if self.shutter > 0.0 {
-            return Ok(());
-        }
+        let shutter = self.shutter;
+        self.expose(0.0, footage.size(), reference);
         self.trust_reference(footage, reference)?;
         self.mean_atlas(footage, visible)?;
         step()?;
@@ -115,6 +115,7 @@ impl Solution {
             self.sharpen(footage, visible)?;
             step()?;
         }
+        self.expose(shutter, footage.size(), reference);
         Ok(())
     }
 
