@@ -55,9 +55,11 @@ impl Default for KnownSurface {
     }
 }
 
-/// Depth of a hard edge, and of the softest, in pixels.
+/// Depth of a hard edge in pixels.
 const HARD: f32 = 3.0;
-const SOFTEST: f32 = 20.0;
+/// What suits the softest edges: hair mixes far on both sides of the cut, whose own edge says little there.
+const SOFTEST: KnownSurface =
+    KnownSurface { band: 8.0, depth: 20.0, edge_weight: 5.0, edge_blur: 0.5, snap: 0.04 };
 /// Mean share of the occluder just inside the cut from which its edge is hard, and up to which it is softest.
 const SHARES: [f64; 2] = [0.9, 0.75];
 /// Weight of colours from which a frame tells it.
@@ -80,7 +82,7 @@ impl Matting for KnownSurface {
         let shares: Vec<(f64, f64)> = cuts.iter().filter_map(told).collect();
         let share = middle(shares).filter(|(_, frames)| *frames >= FEWEST)?.0;
         let soft = ((SHARES[0] - share) / (SHARES[0] - SHARES[1])).clamp(0.0, 1.0) as f32;
-        Some(Box::new(Self { depth: HARD + soft * (SOFTEST - HARD), ..*self }))
+        Some(Box::new(self.softened(soft)))
     }
 
     fn mattes(&self, cuts: &[Cut]) -> Result<Vec<Image<f32>>> {
@@ -120,6 +122,18 @@ fn rim(cut: &Cut) -> [f64; 2] {
 }
 
 impl KnownSurface {
+    /// For edges that are this `soft`, from 0 (as it is) to 1.
+    fn softened(self, soft: f32) -> Self {
+        let mix = |a: f32, b: f32| a + soft * (b - a);
+        Self {
+            band: mix(self.band, SOFTEST.band),
+            depth: mix(self.depth, SOFTEST.depth),
+            edge_weight: mix(self.edge_weight, SOFTEST.edge_weight),
+            edge_blur: mix(self.edge_blur, SOFTEST.edge_blur),
+            snap: mix(self.snap, SOFTEST.snap),
+        }
+    }
+
     fn matte(&self, cut: &Cut) -> Image<f32> {
         let mut occluder = cut.surface.map(|s| !s);
         let mut share = occluder.map(|&o| f32::from(o));
