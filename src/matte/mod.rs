@@ -12,7 +12,7 @@ mod vitmatte;
 pub use vitmatte::VitMatte;
 
 use crate::error::Result;
-use crate::frame::{Image, distance, gaussian};
+use crate::frame::{Image, Rgba, distance, gaussian};
 use crate::mask::Cut;
 use foreground::Foreground;
 use laplacian::Problem;
@@ -60,28 +60,29 @@ const HARD: f32 = 3.0;
 /// What suits the softest edges: hair mixes far on both sides of the cut, whose own edge says little there.
 const SOFTEST: KnownSurface =
     KnownSurface { band: 8.0, depth: 20.0, edge_weight: 5.0, edge_blur: 0.5, snap: 0.04 };
-/// Mean share of the occluder just inside the cut from which its edge is hard, and up to which it is softest.
-const SHARES: [f64; 2] = [0.9, 0.75];
-/// Weight of colours from which a frame tells it.
-const LEAST_TOLD: f64 = 1e3;
+/// How much of the surface's texture shows through just inside the cut up to which its edge is hard, and from which on it
+/// is softest.
+const THROUGH: [f64; 2] = [0.1, 0.25];
+/// Squared differences of the surface's texture, levels, from which a frame tells it.
+const LEAST_TOLD: f64 = 2e4;
 /// Fewest frames that are believed.
 const FEWEST: usize = 3;
-/// Depths in pixels over which that mean is taken, and from where the occluder is opaque.
+/// Depths in pixels over which that is taken.
 const RIM: [f32; 2] = [2.5, 8.0];
-const OPAQUE: f32 = 10.0;
 /// Times the edge is looked for.
 const ROUNDS: usize = 2;
 /// Share of its depth from which the colours of a soft edge are pure.
 const PURE: f32 = 0.6;
 
 impl Matting for KnownSurface {
-    /// How soft the occluders' edges are shows in how much of the surface shines through their rims.
+    /// How soft the occluders' edges are shows in how much of the surface's texture shines through their rims. The rim's
+    /// own colours would not tell: a ball is shaded, too.
     fn tuned(&self, cuts: &[Cut]) -> Option<Box<dyn Matting>> {
         let told =
             |cut: &Cut| Some(rim(cut)).filter(|[_, den]| *den > LEAST_TOLD).map(|[n, den]| (n / den, den));
-        let shares: Vec<(f64, f64)> = cuts.iter().filter_map(told).collect();
-        let share = middle(shares).filter(|(_, frames)| *frames >= FEWEST)?.0;
-        let soft = ((SHARES[0] - share) / (SHARES[0] - SHARES[1])).clamp(0.0, 1.0) as f32;
+        let seen: Vec<(f64, f64)> = cuts.iter().filter_map(told).collect();
+        let through = middle(seen).filter(|(_, frames)| *frames >= FEWEST)?.0;
+        let soft = ((through - THROUGH[0]) / (THROUGH[1] - THROUGH[0])).clamp(0.0, 1.0) as f32;
         Some(Box::new(self.softened(soft)))
     }
 
@@ -90,7 +91,7 @@ impl Matting for KnownSurface {
     }
 }
 
-/// The weighted median of values, and their number: a frame in which the surface itself was taken for an occluder is no
+/// The weighted median of values, and their number: a frame in which the surface itself was taken for an occluder has no
 /// soft edge, and one that hardly shows an occluder tells little.
 fn middle(mut values: Vec<(f64, f64)>) -> Option<(f64, usize)> {
     values.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -103,18 +104,21 @@ fn middle(mut values: Vec<(f64, f64)>) -> Option<(f64, usize)> {
     Some((found.0, values.len()))
 }
 
-/// The occluder's share over the rim of a cut, told by the colours from farther in: weighted sum and weight.
+/// How much of the surface's texture shows in the rim of a cut: its differences from pixel to pixel times the frame's, and
+/// times themselves, summed. What the occluder adds to the frame's is its own and sums to nothing.
 fn rim(cut: &Cut) -> [f64; 2] {
     let occluder = cut.surface.map(|s| !s);
     let inside = distance(&occluder, |o| !o);
+    let on_rim =
+        |at: (usize, usize)| inside[at] > RIM[0] && inside[at] < RIM[1] && cut.predicted.coverage[at] > 0.5;
+    let (w, h) = occluder.size();
     let mut sum = [0.0; 2];
-    let Some(foreground) = Foreground::around(cut, &occluder, &inside, OPAQUE) else { return sum };
-    for y in 0..occluder.height() {
-        for x in 0..occluder.width() {
-            let at = (x, y);
-            if inside[at] > RIM[0] && inside[at] < RIM[1] && cut.predicted.coverage[at] > 0.5 {
-                let [num, den] = foreground.share(cut, at, 1.0);
-                sum = [sum[0] + f64::from(num), sum[1] + f64::from(den)];
+    for (x, y) in (1..h).flat_map(|y| (1..w).map(move |x| (x, y))).filter(|at| on_rim(*at)) {
+        for beside in [(x - 1, y), (x, y - 1)].into_iter().filter(|at| on_rim(*at)) {
+            for c in 0..3 {
+                let of = |p: &Image<Rgba>| f64::from(p[(x, y)][c] - p[beside][c]);
+                let (surface, frame) = (of(&cut.predicted.surface), of(&cut.frame));
+                sum = [sum[0] + surface * frame, sum[1] + surface * surface];
             }
         }
     }
@@ -227,6 +231,26 @@ mod tests {
         let found = matting.unwrap().mattes(std::slice::from_ref(&cut)).unwrap();
         assert!(mean_error(&found[0], &share) < 0.003, "{}", mean_error(&found[0], &share));
         assert_eq!((found[0][(60, 50)], found[0][(3, 3)]), (0.0, 1.0));
+    }
+
+    /// A ball's shade is not the surface that shines through: nothing is softened for it.
+    #[test]
+    fn a_shaded_ball_is_not_taken_for_hair() {
+        let ball = || {
+            let (mut cut, share) = disc(2.0);
+            for (y, x) in (0..100).flat_map(|y| (0..120).map(move |x| (y, x))) {
+                let shade = 0.6 * (0.04 * (x as f32 - 60.0).hypot(y as f32 - 50.0)).powi(2).min(1.0);
+                let (f, surface) = (cut.frame[(x, y)], [110.0, 120.0, 70.0, 0.0]);
+                if share[(x, y)] == 1.0 {
+                    cut.frame[(x, y)] = [0, 1, 2, 3].map(|c| f[c] + shade * (surface[c] - f[c]));
+                }
+            }
+            cut
+        };
+        let cuts = [ball(), ball(), ball()];
+        let plain = KnownSurface::default();
+        let tuned = plain.tuned(&cuts).unwrap().mattes(&cuts[..1]).unwrap();
+        assert_eq!(tuned, plain.mattes(&cuts[..1]).unwrap());
     }
 
     /// Where the surface shines through a wide rim, the rim is sought as wide.
