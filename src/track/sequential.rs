@@ -22,8 +22,10 @@ const STIFFNESS: f64 = 17.0;
 const SIGMA: f32 = 8.0;
 /// Pull towards the prediction, per pixel.
 const PULL: f32 = 1e-2;
-/// Mean move in pixels beyond which an alignment is taken to have run away from its prediction.
+/// Mean move in pixels beyond which an alignment is taken to have run away from its prediction …
 const RUNAWAY: f32 = 8.0;
+/// … unless it costs less than this much of what the prediction does: then the prediction was lost, and this is found.
+const FOUND: f32 = 0.85;
 /// Share of the region that must be seen for flow on the canvas to be tried.
 const FLOW_NEEDS: f32 = 0.3;
 /// Seen share below which a frame without any supported motion is lost.
@@ -67,6 +69,8 @@ pub(super) struct State {
     seen: f32,
     pub(super) gain: Rgba,
     context: Context,
+    /// The motion that led here, if anything told of it.
+    step: Option<Homography>,
 }
 
 impl Tracker<'_> {
@@ -112,6 +116,7 @@ impl Tracker<'_> {
             seen: 1.0,
             gain: [1.0; 4],
             context: Context::new(self.footage.size()),
+            step: None,
         };
         let mut found = Vec::with_capacity(order.len());
         for &t in order {
@@ -133,7 +138,8 @@ impl Tracker<'_> {
         let (forward, backward) = self.flow.both_ways(&state.frame, &frame)?;
         let step = Step { from: &state.grey, to: &grey, forward: &forward, backward: &backward };
         let motion = state.context.predict(self.canvas, &state.map, &state.visible, &step);
-        let predicted = match motion {
+        // Where nothing tells of the motion, it is most likely to go on as before.
+        let predicted = match motion.or(state.step) {
             Some(h) => {
                 let moved = self.canvas.positions(&state.map).map(|p| h.apply32(*p));
                 self.canvas.map_of(&moved).unwrap_or_else(|| state.map.clone())
@@ -165,9 +171,12 @@ impl Tracker<'_> {
         if motion.is_none() && seen < LOST {
             return Ok(None);
         }
-        let map = if self.ran_away(&best, &predicted) { predicted } else { best.map.clone() };
+        let look = Options { iterations: 1, ..FROM_FLOW[1] };
+        let as_predicted = || cost(&align(self.canvas, &frame, &lit, &predicted, &predicted, &look));
+        let astray = self.ran_away(&best, &predicted) && cost(&best) > FOUND * as_predicted();
+        let map = if astray { predicted } else { best.map.clone() };
         let context = state.context.clone();
-        *state = State { context, ..self.state(frame, map.clone(), &best, gain) };
+        *state = State { context, step: motion, ..self.state(frame, map.clone(), &best, gain) };
         Ok(Some(Tracked { map, seen, bridged: false, step: motion }))
     }
 
@@ -175,7 +184,8 @@ impl Tracker<'_> {
     pub(super) fn state(&self, frame: Image<Rgba>, map: Map, found: &Alignment, gain: Rgba) -> State {
         let fits = found.weight.map(|w| if *w > 0.35 { 1.0 } else { 0.0 });
         let (grey, context) = (luminance(&frame), Context::new(self.footage.size()));
-        State { grey, map, visible: box_blur(&fits, 2), seen: found.seen(self.canvas), gain, context, frame }
+        let (visible, seen) = (box_blur(&fits, 2), found.seen(self.canvas));
+        State { grey, map, visible, seen, gain, context, frame, step: None }
     }
 
     pub(super) fn coarse_to_fine(
@@ -270,4 +280,60 @@ pub(super) fn scaled(image: &Image<Rgba>, gain: Rgba) -> Image<Rgba> {
 #[inline]
 pub(crate) fn on_picture([x, y]: Vec2, (w, h): (usize, usize)) -> bool {
     x >= 0.0 && y >= 0.0 && x <= (w - 1) as f32 && y <= (h - 1) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Filmed(Vec<Image<Rgba>>);
+
+    impl Footage for Filmed {
+        fn len(&self) -> usize {
+            self.0.len()
+        }
+        fn size(&self) -> (usize, usize) {
+            self.0[0].size()
+        }
+        fn levels(&self, t: usize) -> Result<Image<Rgba>> {
+            Ok(self.0[t].clone())
+        }
+    }
+
+    /// Half of the region is empty sky. While the other half is hidden the camera turns back, which nothing tells of.
+    #[test]
+    fn a_surface_is_found_far_from_where_it_was_going() {
+        let place = |t: usize| if t < 5 { 4.0 * t as f32 } else { 16.0 - 5.0 * (t - 4) as f32 };
+        let wall = |x: f32, y: f32| {
+            90.0 + 40.0 * ((0.11 * x).sin() * (0.13 * y).cos() + (0.05 * x + 0.07 * y).sin())
+                + 12.0 * (0.6 * x).sin() * (0.5 * y + 0.2 * x).cos()
+        };
+        let film = |t: usize| {
+            Image::from_fn(260, 160, |x, y| {
+                let u = x as f32 - place(t);
+                let v = if (5..8).contains(&t) && x < 150 {
+                    60.0 + ((x * 31 + y * 17 + t * 53) % 23) as f32
+                } else if u > 100.0 {
+                    200.0
+                } else {
+                    wall(u, y as f32)
+                };
+                [v, 0.9 * v, 0.8 * v, 0.0]
+            })
+        };
+        let footage = Filmed((0..12).map(film).collect());
+        let canvas =
+            Canvas::new(&[[60.0, 40.0], [180.0, 40.0], [180.0, 120.0], [60.0, 120.0]], (260, 160)).unwrap();
+        let (flow, fine_flow) = (Dis::default(), Dis::default());
+        let tracker =
+            Tracker { footage: &footage, canvas: &canvas, reference: 0, flow: &flow, fine_flow: &fine_flow };
+        let found = tracker.run(&Progress::silent(), &AtomicUsize::new(0)).unwrap();
+        let at = [40.0, 60.0];
+        for (t, f) in found.iter().enumerate() {
+            let (p, q) = (canvas.position(&f.map, at), canvas.to_reference(at));
+            let off = [p[0] - q[0] - place(t), p[1] - q[1]];
+            println!("frame {t}: off by {off:.2?}, seen {:.2}", f.seen);
+            assert!((5..8).contains(&t) || off[0].hypot(off[1]) < 0.5, "frame {t} is off by {off:?}");
+        }
+    }
 }
