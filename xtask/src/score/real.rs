@@ -1,14 +1,19 @@
-//! Real footage: how well light × atlas explains what is seen.
+//! Real footage: how well light × atlas explains what is seen, and a sheet of frames to look at.
 
 use super::{Bench, Scored, folders, mebibytes, times};
 use crate::measure::{Folder, text};
 use crate::table::{markdown, number};
-use crate::{Failure, Result};
+use crate::{Failure, Result, picture};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 /// Below this share of the surface a frame says little, and its PSNR is left out of the mean.
 const LEAST_VISIBLE: f64 = 0.02;
+
+/// Rows and columns of the sheet of frames.
+const SHEET: (usize, usize) = (6, 4);
+/// Pixels of a frame on it.
+const CELL: (usize, usize) = (480, 270);
 
 /// Scores every region of every clip that is wanted.
 pub(super) fn score(bench: &Bench) -> Result<Vec<Scored>> {
@@ -42,6 +47,7 @@ fn one(bench: &Bench, name: &str, key: &str, clip: &Path, roi: &Path) -> Result<
     let analyze = bench.product.run(&["analyze", &frames, "--roi", &roi, "--preset", preset, "-o", &shot])?;
     let info = bench.product.run(&["info", &shot])?.result;
     let (at_reference, overall) = psnr(&info);
+    strip(bench, &work, &frames, &shot)?;
     let doubtful = analyze.result["doubtful"].as_array().map(|d| d.len() as f64);
     let cells = vec![
         name.to_string(),
@@ -57,6 +63,24 @@ fn one(bench: &Bench, name: &str, key: &str, clip: &Path, roi: &Path) -> Result<
         "quality": info["quality"], "analyze": times(&analyze),
     });
     Ok(Scored { cells, raw })
+}
+
+/// Renders the clip with a checkerboard on the surface and puts frames from all over it on one sheet, `strip.png`: the
+/// footage is not ours to keep beside the project, so whoever reads the table makes the pictures, too.
+fn strip(bench: &Bench, work: &Folder, frames: &str, shot: &str) -> Result<()> {
+    let pattern = work.entry("checker/%05d.png");
+    bench.product.run(&["render", frames, "--atlas", shot, "--view", "checker", "-o", &pattern])?;
+    let mut rendered: Vec<PathBuf> = std::fs::read_dir(work.entry("checker"))
+        .map_err(Failure::at("read the rendered frames"))?
+        .filter_map(|e| e.ok().map(|e| e.path()))
+        .collect();
+    rendered.sort();
+    let (rows, columns) = SHEET;
+    let count = (rows * columns).min(rendered.len());
+    let spread = (0..count).map(|i| &rendered[i * (rendered.len() - 1) / count.saturating_sub(1).max(1)]);
+    let shown = spread.map(|file| picture::read(file)).collect::<Result<Vec<_>>>()?;
+    let rows: Vec<Vec<_>> = shown.chunks(columns).map(|row| row.iter().collect()).collect();
+    picture::write(Path::new(&work.entry("strip.png")), &picture::sheet(&rows, CELL))
 }
 
 /// PSNR of light × atlas: on the reference frame, and over the visible pixels of all frames. Errors are averaged, not
