@@ -2,8 +2,12 @@
 //!
 //! Gauss–Newton in atlas space on Σ w·|frame(P(u)) − template(u)|² + stiffness · bending, with robust weights that fade
 //! out what does not look like the surface. It assumes that the start is within a few pixels.
+//!
+//! Light that the template lacks would pull smooth gradients along: a sky as far as tens of pixels. So only what differs
+//! from the neighbourhood pulls, as if each had a brightness of its own; all slopes hold what is not pulled.
 
 use super::canvas::{Canvas, Map};
+use super::contrast::beyond_around;
 use super::spline::Quadric;
 use crate::frame::{Image, Rect, Rgba, Vec2, box_blur, cubic, gaussian, scharr};
 
@@ -154,7 +158,7 @@ pub(super) fn align_pinned(
     let home = Home { positions: canvas.positions(home), map: home };
     let (template_picture, frame_blur) = matched(canvas, template, start, options.blur);
     let target = Target::new(frame, &first, frame_blur);
-    let sought = Sought { slopes: scharr(&template_picture), picture: template_picture };
+    let sought = Sought::new(template_picture, &template.weight);
     let mut found = Alignment {
         map: start.clone(),
         positions: first.clone(),
@@ -162,10 +166,13 @@ pub(super) fn align_pinned(
         misfit: Image::new(first.width(), first.height(), 0.0),
     };
     for step in 0..options.iterations {
-        let (quadrics, misfit) = linearise(&target, &sought, &found.positions);
-        found.misfit = box_blur(&misfit, 1);
+        let (rest, valid) = residuals(&target, &sought.picture, &found.positions);
+        let square = rest.map(|r| (r[0] * r[0] + r[1] * r[1] + r[2] * r[2]) * (1.0 / 3.0));
+        found.misfit = box_blur(&square, 1);
         let sigma = options.sigma * if step == 0 { 2.0 } else { 1.0 };
         found.weight = weights(&target, &template.weight, &found, sigma);
+        let trusted = valid.zip(&found.weight, |v, k| v.map(|v| v * k));
+        let quadrics = linearise(&sought, &found.positions, &beyond_around(&rest, &trusted), &valid);
         if !advance(canvas, &mut found, &quadrics, pins, &home, options) {
             break;
         }
@@ -190,12 +197,42 @@ fn matched(canvas: &Canvas, template: &Template, start: &Map, blur: f32) -> (Ima
 struct Sought {
     picture: Image<Rgba>,
     slopes: (Image<Rgba>, Image<Rgba>),
+    /// The slopes less their mean around.
+    fine: (Image<Rgba>, Image<Rgba>),
 }
 
-/// Residuals and derivatives at the current positions: unweighted quadrics of the move, and squared misfit.
-fn linearise(target: &Target, sought: &Sought, positions: &Image<Vec2>) -> (Image<Quadric>, Image<f32>) {
+impl Sought {
+    fn new(picture: Image<Rgba>, known: &Image<f32>) -> Self {
+        let (x, y) = scharr(&picture);
+        let known = known.map(|k| [*k; 4]);
+        let fine = (beyond_around(&x, &known), beyond_around(&y, &known));
+        Self { slopes: (x, y), fine, picture }
+    }
+}
+
+/// Template less frame at the current positions, and 1 for each channel that neither has clipped.
+fn residuals(target: &Target, picture: &Image<Rgba>, positions: &Image<Vec2>) -> (Image<Rgba>, Image<Rgba>) {
     let (w, h) = positions.size();
-    let both = Image::from_rows(w, h, [0.0f32; 6], |y, row| {
+    let seen = Image::from_rows(w, h, [0.0; 4], |y, row| {
+        for (out, p) in row.iter_mut().zip(positions.row(y)) {
+            *out = cubic(&target.colour, target.local(*p));
+        }
+    });
+    let rest = picture.zip(&seen, |want, seen| [0, 1, 2, 3].map(|c| want[c] - seen[c]));
+    let valid = picture
+        .zip(&seen, |want, seen| [0, 1, 2, 3].map(|c| f32::from(want[c] < CLIPPED && seen[c] < CLIPPED)));
+    (rest, valid)
+}
+
+/// Derivatives at the current positions: unweighted quadrics of the move; `rest` is the residual beyond the one around.
+fn linearise(
+    sought: &Sought,
+    positions: &Image<Vec2>,
+    rest: &Image<Rgba>,
+    valid: &Image<Rgba>,
+) -> Image<Quadric> {
+    let (w, h) = positions.size();
+    Image::from_rows(w, h, [0.0f32; 5], |y, row| {
         let (above, below) = (y.saturating_sub(1), (y + 1).min(h - 1));
         let tall = 1.0 / (below - above).max(1) as f32;
         let (at, above, below) = (positions.row(y), positions.row(above), positions.row(below));
@@ -206,11 +243,11 @@ fn linearise(target: &Target, sought: &Sought, positions: &Image<Vec2>) -> (Imag
                 [0, 1].map(|i| [(at[right][i] - at[left][i]) * wide, (below[x][i] - above[x][i]) * tall]);
             let slopes = (&sought.slopes.0[(x, y)], &sought.slopes.1[(x, y)]);
             if let Some(turn) = gradient_turn(jacobian) {
-                *out = linearise_pixel(target, at[x], &sought.picture[(x, y)], slopes, turn);
+                let fine = (&sought.fine.0[(x, y)], &sought.fine.1[(x, y)]);
+                *out = quadric(&rest[(x, y)], &valid[(x, y)], slopes, fine, turn);
             }
         }
-    });
-    (both.map(|v| [v[0], v[1], v[2], v[3], v[4]]), both.map(|v| v[5]))
+    })
 }
 
 /// The matrix that turns slopes on the canvas into slopes on the frame: the inverse transpose of the map's derivative;
@@ -222,27 +259,23 @@ fn gradient_turn([[a, b], [c, d]]: [[f32; 2]; 2]) -> Option<[[f32; 2]; 2]> {
 }
 
 #[inline]
-fn linearise_pixel(
-    target: &Target,
-    at: Vec2,
-    want: &Rgba,
+fn quadric(
+    rest: &Rgba,
+    valid: &Rgba,
     slopes: (&Rgba, &Rgba),
+    fine: (&Rgba, &Rgba),
     turn: [[f32; 2]; 2],
-) -> [f32; 6] {
-    let seen = cubic(&target.colour, target.local(at));
-    let mut sums = [0.0f32; 6];
+) -> Quadric {
+    let mut sums = [0.0f32; 5];
     for c in 0..3 {
-        let (sx, sy) = (slopes.0[c], slopes.1[c]);
-        let [gx, gy] = turn.map(|t| t[0] * sx + t[1] * sy);
-        let r = want[c] - seen[c];
-        sums[5] += r * r * (1.0 / 3.0);
-        if want[c] < CLIPPED && seen[c] < CLIPPED {
-            sums[0] += gx * gx;
-            sums[1] += gx * gy;
-            sums[2] += gy * gy;
-            sums[3] += gx * r;
-            sums[4] += gy * r;
-        }
+        let [gx, gy] = turn.map(|t| t[0] * slopes.0[c] + t[1] * slopes.1[c]);
+        let [fx, fy] = turn.map(|t| t[0] * fine.0[c] + t[1] * fine.1[c]);
+        let (k, r) = (valid[c], rest[c]);
+        sums[0] += k * gx * gx;
+        sums[1] += k * gx * gy;
+        sums[2] += k * gy * gy;
+        sums[3] += k * fx * r;
+        sums[4] += k * fy * r;
     }
     sums
 }
@@ -387,6 +420,38 @@ mod tests {
         assert!(hidden < 0.3, "hidden error {hidden}");
         assert!(found.seen(&canvas) > 0.6 && found.seen(&canvas) < 0.95);
         assert!(found.cost(&canvas, size) < 0.25);
+    }
+
+    /// The right half is a sky that brightens downward, and the light on it changes; nothing moves.
+    #[test]
+    fn changing_light_does_not_pull_a_sky_along() {
+        let size = (320, 240);
+        let canvas =
+            Canvas::new(&[[60.0, 60.0], [260.0, 60.0], [260.0, 180.0], [60.0, 180.0]], size).unwrap();
+        let look = |x: f32, y: f32, light: f32| {
+            let sky = 120.0 + 0.3 * y + light * (1.0 + 0.01 * (x - 160.0));
+            if x > 160.0 { [sky, sky, sky, 0.0] } else { texture(x, y) }
+        };
+        let (w, h) = canvas.size();
+        let template = Template {
+            picture: Image::from_fn(w, h, |x, y| {
+                let [x, y] = canvas.to_reference([x as f32, y as f32]);
+                look(x, y, 0.0)
+            }),
+            weight: Image::new(w, h, 1.0),
+        };
+        let frame = Image::from_fn(size.0, size.1, |x, y| look(x as f32, y as f32, 4.0));
+        let options =
+            Options { stiffness: 17.0, rest: Rest::Plane, iterations: 3, sigma: 8.0, pull: 1e-2, blur: 0.0 };
+        let mut map = canvas.identity();
+        for _ in 0..5 {
+            map = align(&canvas, &frame, &template, &map, &map, &options).map;
+        }
+        for u in [[180.0, 30.0], [200.0, 100.0], [150.0, 70.0]] {
+            let (p, q) = (canvas.position(&map, u), canvas.to_reference(u));
+            let off = (p[0] - q[0]).hypot(p[1] - q[1]);
+            assert!(off < 1.0, "{off} at {u:?}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod align;
 mod appearance;
 mod canvas;
 mod context;
+mod contrast;
 mod correspond;
 mod exposure;
 mod gaps;
