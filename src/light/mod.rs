@@ -83,6 +83,12 @@ impl Light {
         &self.frames[frame]
     }
 
+    /// The light of one frame alone, which is then frame 0.
+    #[must_use]
+    pub fn only(&self, frame: usize) -> Self {
+        Self { size: self.size, frames: vec![self.frames[frame].clone()] }
+    }
+
     /// Gives one frame other nodes, as many as it has.
     pub fn set_nodes(&mut self, frame: usize, nodes: Image<Rgba>) {
         debug_assert_eq!(nodes.size(), self.frames[frame].size());

@@ -10,6 +10,7 @@ use super::canvas::{Canvas, Map};
 use super::contrast::beyond_around;
 use super::spline::Quadric;
 use crate::frame::{Image, Rect, Rgba, Vec2, box_blur, cubic, gaussian, scharr};
+use crate::light::Light;
 
 /// Levels (of 255) from which a channel counts as clipped, and says nothing about position any more.
 const CLIPPED: f32 = 252.0;
@@ -25,6 +26,14 @@ pub struct Template {
     pub picture: Image<Rgba>,
     /// 0…1: how far each pixel is known.
     pub weight: Image<f32>,
+}
+
+impl Template {
+    /// The same in the light of a frame, the only one of `light`.
+    pub(super) fn lit(&self, light: &Light) -> Self {
+        let lit = |a: Rgba, g: Rgba| [a[0] * g[0], a[1] * g[1], a[2] * g[2], a[3]];
+        Self { picture: self.picture.zip(&light.field(0), lit), weight: self.weight.clone() }
+    }
 }
 
 /// The part of a frame that an alignment reads.

@@ -8,9 +8,10 @@ use super::appearance::Solution;
 use super::canvas::{Canvas, Map};
 use super::gaps::{ANCHORS, mend, mixed};
 use super::homography::Homography;
-use super::sequential::{FROM_FLOW, State, Tracked, Tracker, scaled};
+use super::sequential::{FROM_FLOW, State, Tracked, Tracker};
 use crate::error::Result;
-use crate::frame::{Image, Rgba, Vec2};
+use crate::frame::{Image, Vec2};
+use crate::light::Light;
 use crate::progress::Progress;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -174,20 +175,16 @@ impl Tracker<'_> {
         let frame = self.footage.levels(key.frame)?;
         let old = &before.maps[key.frame];
         let pinned = key.pinned(self.canvas, old).unwrap_or_else(|| old.clone());
-        let (lit, gain) = self.lit(&frame, template, &pinned, [1.0; 4]);
+        let (w, h) = self.canvas.size();
+        let (unknown, all) = (Light::unit((w, h), 1), Image::new(w, h, 1.0));
+        let light = self.light(&frame, template, &pinned, &unknown, &all);
+        let lit = template.lit(&light);
         let found = key.aligned(self.canvas, |pins| {
             let first = align_pinned(self.canvas, &frame, &lit, pins, (&pinned, &pinned), &FROM_FLOW[0]);
             align_pinned(self.canvas, &frame, &lit, pins, (&first.map, &pinned), &FROM_FLOW[1])
         });
         let map = found.map.clone();
-        Ok((map.clone(), self.state(frame, map, &found, gain)))
-    }
-
-    /// The template in the light of a frame in which the surface lies at `map`, and that light; it begins with `gain`.
-    fn lit(&self, frame: &Image<Rgba>, template: &Template, map: &Map, gain: Rgba) -> (Template, Rgba) {
-        let near = |gain: Rgba, tolerance: f32| self.gain(frame, template, map, gain, tolerance, 1.0);
-        let gain = [25.0, 15.0].into_iter().fold(gain, near);
-        (Template { picture: scaled(&template.picture, gain), weight: template.weight.clone() }, gain)
+        Ok((map.clone(), self.state(frame, map, &found, light)))
     }
 
     /// Follows the surface until it is where it was found before, or looks more like itself there, or to a frame that is
@@ -205,7 +202,8 @@ impl Tracker<'_> {
         for &t in order {
             progress.check()?;
             let frame = self.footage.levels(t)?;
-            let (lit, _) = self.lit(&frame, template, &before.maps[t], state.gain);
+            let lit =
+                template.lit(&self.light(&frame, template, &before.maps[t], &state.light, &state.visible));
             let tracked = self.step(&mut state, frame.clone(), template)?;
             let agrees = |f: &Tracked| f.seen >= ANCHORS && self.agree(key, &f.map, &before.maps[t]);
             let old = &before.maps[t];

@@ -15,6 +15,7 @@ mod gaps;
 mod habits;
 mod homography;
 mod keys;
+mod lighting;
 mod predict;
 mod refine;
 mod resettle;

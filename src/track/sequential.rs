@@ -12,13 +12,14 @@ use super::residual::follow_flow;
 use crate::clip::Footage;
 use crate::error::Result;
 use crate::flow::{Dis, OpticalFlow};
-use crate::frame::{Image, Rgba, Vec2, bilinear, box_blur, cubic, luminance};
+use crate::frame::{Image, Rgba, Vec2, box_blur, cubic, luminance};
+use crate::light::Light;
 use crate::progress::Progress;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Stiffness of the map while tracking, before the footage's own is known.
 const STIFFNESS: f64 = 17.0;
-/// Robust scale in levels while the light is known only as one gain for the frame.
+/// Robust scale in levels while the light is known only from the frame itself.
 const SIGMA: f32 = 8.0;
 /// Pull towards the prediction, per pixel.
 const PULL: f32 = 1e-2;
@@ -65,9 +66,9 @@ pub(super) struct State {
     frame: Image<Rgba>,
     grey: Image<f32>,
     map: Map,
-    visible: Image<f32>,
+    pub(super) visible: Image<f32>,
     seen: f32,
-    pub(super) gain: Rgba,
+    pub(super) light: Light,
     context: Context,
     /// The motion that led here, if anything told of it.
     step: Option<Homography>,
@@ -114,7 +115,7 @@ impl Tracker<'_> {
             map: self.canvas.identity(),
             visible: Image::new(w, h, 1.0),
             seen: 1.0,
-            gain: [1.0; 4],
+            light: Light::unit(self.canvas.size(), 1),
             context: Context::new(self.footage.size()),
             step: None,
         };
@@ -146,9 +147,8 @@ impl Tracker<'_> {
             }
             None => state.map.clone(),
         };
-        let gain = self.gain(&frame, template, &predicted, state.gain, 25.0, 0.7);
-        let gain = self.gain(&frame, template, &predicted, gain, 15.0, 0.5);
-        let lit = Template { picture: scaled(&template.picture, gain), weight: template.weight.clone() };
+        let light = self.light(&frame, template, &predicted, &state.light, &state.visible);
+        let lit = template.lit(&light);
         let cost = |a: &Alignment| a.cost(self.canvas, self.footage.size());
         // Flow on the canvas follows bends that the prediction missed; where little is seen it would follow the occluder.
         let flow_helps = state.seen >= FLOW_NEEDS;
@@ -176,16 +176,16 @@ impl Tracker<'_> {
         let astray = self.ran_away(&best, &predicted) && cost(&best) > FOUND * as_predicted();
         let map = if astray { predicted } else { best.map.clone() };
         let context = state.context.clone();
-        *state = State { context, step: motion, ..self.state(frame, map.clone(), &best, gain) };
+        *state = State { context, step: motion, ..self.state(frame, map.clone(), &best, light) };
         Ok(Some(Tracked { map, seen, bridged: false, step: motion }))
     }
 
     /// What is carried on from a frame aligned like this.
-    pub(super) fn state(&self, frame: Image<Rgba>, map: Map, found: &Alignment, gain: Rgba) -> State {
+    pub(super) fn state(&self, frame: Image<Rgba>, map: Map, found: &Alignment, light: Light) -> State {
         let fits = found.weight.map(|w| if *w > 0.35 { 1.0 } else { 0.0 });
         let (grey, context) = (luminance(&frame), Context::new(self.footage.size()));
         let (visible, seen) = (box_blur(&fits, 2), found.seen(self.canvas));
-        State { grey, map, visible, seen, gain, context, frame, step: None }
+        State { grey, map, visible, seen, light, context, frame, step: None }
     }
 
     pub(super) fn coarse_to_fine(
@@ -212,50 +212,6 @@ impl Tracker<'_> {
         }
         sum[0] > RUNAWAY * sum[1]
     }
-
-    /// One gain per channel for the whole frame, from what lies within `tolerance` levels of the lit template, mixed
-    /// with the gain before by `share`.
-    pub(super) fn gain(
-        &self,
-        frame: &Image<Rgba>,
-        template: &Template,
-        map: &Map,
-        before: Rgba,
-        tolerance: f32,
-        share: f32,
-    ) -> Rgba {
-        let (w, h) = self.canvas.size();
-        let mut pairs = Vec::with_capacity(w * h / 9);
-        for y in (0..h).step_by(3) {
-            for x in (0..w).step_by(3) {
-                let p = self.canvas.position(map, [x as f32, y as f32]);
-                if self.canvas.coverage[(x, y)] > 0.5 && on_picture(p, frame.size()) {
-                    let (seen, want) = (bilinear(frame, p), template.picture[(x, y)]);
-                    let misfit = (0..3).map(|c| (seen[c] - before[c] * want[c]).abs()).sum::<f32>() / 3.0;
-                    pairs.push((misfit, seen, want));
-                }
-            }
-        }
-        if pairs.len() < 30 {
-            return before;
-        }
-        let middle = pairs.len() / 2;
-        let (_, median, _) = pairs.select_nth_unstable_by(middle, |a, b| a.0.total_cmp(&b.0));
-        let limit = tolerance.max(1.5 * median.0);
-        let mut sums = [[0.0f32; 2]; 3];
-        let mut count = 0;
-        for (_, seen, want) in pairs.iter().filter(|p| p.0 < limit) {
-            count += 1;
-            for c in 0..3 {
-                sums[c] = [sums[c][0] + seen[c] * want[c], sums[c][1] + want[c] * want[c]];
-            }
-        }
-        if count < 20 {
-            return before;
-        }
-        let mix = |c: usize| (1.0 - share) * before[c] + share * sums[c][0] / sums[c][1].max(1.0);
-        [mix(0), mix(1), mix(2), 1.0]
-    }
 }
 
 /// Wide, stiff and blurred first, keeping the prediction's shape; then free.
@@ -270,11 +226,6 @@ pub(super) const FROM_FLOW: [Options; 2] = [
     Options { stiffness: 170.0, rest: Rest::Home, iterations: 2, sigma: SIGMA, pull: PULL, blur: 1.5 },
     Options { stiffness: STIFFNESS, rest: Rest::Plane, iterations: 3, sigma: SIGMA, pull: PULL, blur: 0.0 },
 ];
-
-/// A picture with each channel multiplied.
-pub(super) fn scaled(image: &Image<Rgba>, gain: Rgba) -> Image<Rgba> {
-    image.map(|p| [p[0] * gain[0], p[1] * gain[1], p[2] * gain[2], p[3]])
-}
 
 /// Whether a position lies on a picture of this size.
 #[inline]
