@@ -12,12 +12,19 @@ use crate::frame::{Image, Vec2};
 /// Seen share from which a frame's own evidence places it well.
 pub(super) const ANCHORS: f32 = 0.1;
 
-/// Mends each run of hardly seen frames between two well seen ones; `maps` are those of `tracked`, or better ones.
-pub(super) fn reconcile(canvas: &Canvas, tracked: &[Tracked], reference: usize, maps: &mut [Map]) {
+/// Mends each run of hardly seen frames between two well seen ones; `maps` are those of `tracked`, or better ones, and
+/// `seen` is how much of the surface each frame shows.
+pub(super) fn reconcile(
+    canvas: &Canvas,
+    tracked: &[Tracked],
+    seen: &[f32],
+    reference: usize,
+    maps: &mut [Map],
+) {
     let later: Vec<usize> = (reference..maps.len()).collect();
     let earlier: Vec<usize> = (0..=reference).rev().collect();
     for order in [earlier, later] {
-        let anchors: Vec<usize> = (0..order.len()).filter(|&i| tracked[order[i]].seen >= ANCHORS).collect();
+        let anchors: Vec<usize> = (0..order.len()).filter(|&i| seen[order[i]] >= ANCHORS).collect();
         for gap in anchors.windows(2).map(|a| &order[a[0]..=a[1]]).filter(|gap| gap.len() > 2) {
             for (t, map) in mend(canvas, |t| tracked[t].step, maps, gap).into_iter().flatten() {
                 maps[t] = map;
@@ -89,6 +96,10 @@ pub(super) fn bridge(canvas: &Canvas, found: Vec<Option<Tracked>>) -> Vec<Tracke
 mod tests {
     use super::*;
 
+    fn seen(tracked: &[Tracked]) -> Vec<f32> {
+        tracked.iter().map(|t| t.seen).collect()
+    }
+
     fn shift(x: f64, y: f64) -> Homography {
         Homography([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]])
     }
@@ -110,7 +121,7 @@ mod tests {
             })
             .collect();
         let mut maps: Vec<Map> = tracked.iter().map(|t| t.map.clone()).collect();
-        reconcile(&canvas, &tracked, 0, &mut maps);
+        reconcile(&canvas, &tracked, &seen(&tracked), 0, &mut maps);
         for (t, map) in maps.iter().enumerate() {
             let p = canvas.position(map, [80.0, 60.0]);
             let want = canvas.to_reference([80.0, 60.0])[0] + 4.0 * t as f32;
@@ -125,7 +136,7 @@ mod tests {
         let of = |seen: f32| Tracked { map: canvas.identity(), seen, bridged: false, step: None };
         let tracked = vec![of(1.0), of(0.0), of(1.0)];
         let mut maps: Vec<Map> = tracked.iter().map(|t| t.map.clone()).collect();
-        reconcile(&canvas, &tracked, 0, &mut maps);
+        reconcile(&canvas, &tracked, &seen(&tracked), 0, &mut maps);
         assert!(maps.iter().all(|m| *m == canvas.identity()));
     }
 }

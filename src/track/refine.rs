@@ -33,14 +33,23 @@ impl Effort {
 /// How such a frame is aligned: as a whole, and not far from where the frames around it put it.
 pub(super) const HELD_BACK: Options =
     Options { stiffness: 17_000.0, rest: Rest::Home, iterations: 4, sigma: 4.0, pull: 0.03, blur: 0.0 };
+/// Share of the region that must show where a hardly seen frame's own map has it …
+const TELLING: f32 = 0.03;
+/// … and how many times as much as where the frames around put it, for its own map to stay.
+const MORE: f32 = 1.2;
 /// How much more firmly a map is held to the surface's usual bends than to a plane.
 const HELD: f64 = 20.0;
 /// Misfit in levels beyond which a pixel does not sharpen the atlas.
 const SHARPEN_SIGMA: f32 = 6.0;
 /// Share of the region a frame must have shown to be believed in full when the atlas is made.
-pub(super) const SEEN: f32 = 0.3;
+const SEEN: f32 = 0.3;
 /// Slope of the atlas, in levels a pixel, that locates it half surely.
 const FAINT: f32 = 3.0;
+
+/// How far a frame's map is believed by the share of the region that it shows.
+pub(super) fn trust(seen: f32) -> f32 {
+    (seen / SEEN).min(1.0).powi(2)
+}
 
 /// Refines one region's tracked maps into a full solution.
 pub fn refine(
@@ -51,9 +60,10 @@ pub fn refine(
     effort: Effort,
     progress: &Progress,
 ) -> Result<Solution> {
+    let mut seen: Vec<f32> = tracked.iter().map(|t| t.seen).collect();
     let mut solution = Solution {
         maps: tracked.iter().map(|t| t.map.clone()).collect(),
-        trust: tracked.iter().map(|t| (t.seen / SEEN).min(1.0).powi(2)).collect(),
+        trust: seen.iter().map(|s| trust(*s)).collect(),
         ..Solution::flat(canvas, footage, reference)?
     };
     let mut evidence = Vec::new();
@@ -81,13 +91,18 @@ pub fn refine(
             solution.find_stiffness(footage)?;
             step()?;
         }
-        reconcile(canvas, tracked, reference, &mut solution.maps);
+        solution.mend_gaps(footage, (tracked, &seen), reference)?;
         let usual = solution.usual_maps(&evidence);
-        evidence = solution.realign(footage, usual.as_deref(), progress)?;
+        let shown = solution.realign(footage, usual.as_deref(), progress, &mut evidence)?;
+        // A frame that was lost while tracked may have been found since.
+        for (t, shown) in shown.into_iter().enumerate() {
+            seen[t] = seen[t].max(shown);
+            solution.trust[t] = trust(seen[t]);
+        }
         solution.fix_gauge(reference);
         step()?;
     }
-    reconcile(canvas, tracked, reference, &mut solution.maps);
+    solution.mend_gaps(footage, (tracked, &seen), reference)?;
     let shutter = solution.find_shutter(footage)?;
     step()?;
     solution.paint(footage, reference, None, effort.sharpenings, &mut step)?;
@@ -119,22 +134,51 @@ impl Solution {
         Ok(())
     }
 
-    /// Aligns every frame with the atlas of all frames. `evidence` is what the last time returned: how much of the
-    /// surface each frame showed around each control point; with it, bends count from those the surface usually takes.
+    /// Mends the frames in which next to nothing was seen from those around them, unless a frame shows more of the surface
+    /// where its own map has it.
+    fn mend_gaps(
+        &mut self,
+        footage: &dyn Footage,
+        (tracked, seen): (&[Tracked], &[f32]),
+        reference: usize,
+    ) -> Result<()> {
+        let mut mended = self.maps.clone();
+        reconcile(&self.canvas, tracked, seen, reference, &mut mended);
+        let one = |(t, mended): (usize, Map)| -> Result<Map> {
+            let own = &self.maps[t];
+            if mended == *own {
+                return Ok(mended);
+            }
+            let (frame, template) = (footage.levels(t)?, self.template(t));
+            let look = Options { iterations: 1, ..HELD_BACK };
+            let seen = |m: &Map| align(&self.canvas, &frame, &template, m, m, &look).seen(&self.canvas);
+            let shown = seen(own);
+            let stays = shown >= TELLING && shown > MORE * seen(&mended);
+            Ok(if stays { own.clone() } else { mended })
+        };
+        self.maps = mended.into_par_iter().enumerate().map(one).collect::<Result<_>>()?;
+        Ok(())
+    }
+
+    /// Aligns every frame with the atlas of all frames; with `usual` maps, bends count from those the surface usually
+    /// takes. Returns the share of the region that each frame shows; `evidence` becomes how much of it shows around each
+    /// control point.
     fn realign(
         &mut self,
         footage: &dyn Footage,
         usual: Option<&[Map]>,
         progress: &Progress,
-    ) -> Result<Vec<Vec<f32>>> {
+        evidence: &mut Vec<Vec<f32>>,
+    ) -> Result<Vec<f32>> {
         let options = polish(self.stiffness);
         let texture = self.texture();
-        let one = |t: usize| -> Result<(Map, Vec<f32>)> {
+        let one = |t: usize| -> Result<(Map, (f32, Vec<f32>))> {
             progress.check()?;
             let (map, frame, template) = (&self.maps[t], footage.levels(t)?, self.template(t));
-            if self.trust[t] < (ANCHORS / SEEN).powi(2) {
+            if self.trust[t] < trust(ANCHORS) {
                 let found = align(&self.canvas, &frame, &template, map, map, &HELD_BACK);
-                return Ok((found.map, vec![0.0; self.canvas.grid.count()]));
+                let shown = found.seen(&self.canvas);
+                return Ok((found.map, (shown, vec![0.0; self.canvas.grid.count()])));
             }
             let found = match usual {
                 None => align(&self.canvas, &frame, &template, map, map, &options),
@@ -143,12 +187,15 @@ impl Solution {
                     align(&self.canvas, &frame, &template, map, &usual[t], &options)
                 }
             };
-            Ok((found.map, self.evidence(&texture, &found.weight)))
+            let shown = (found.seen(&self.canvas), self.evidence(&texture, &found.weight));
+            Ok((found.map, shown))
         };
         let found: Result<Vec<_>> = (0..self.maps.len()).into_par_iter().map(one).collect();
-        let (maps, evidence) = found?.into_iter().unzip();
+        let (maps, shown): (Vec<Map>, Vec<_>) = found?.into_iter().unzip();
         self.maps = maps;
-        Ok(evidence)
+        let shares;
+        (shares, *evidence) = shown.into_iter().unzip();
+        Ok(shares)
     }
 
     /// Structure tensor of the atlas: squared slopes along x, mixed, along y, summed over the colours.

@@ -6,7 +6,7 @@ use super::canvas::Map;
 use super::gaps::ANCHORS;
 use super::keys::{Key, Retracked};
 use super::predict::{Inverses, MID_EXPOSURE};
-use super::refine::{HELD_BACK, SEEN};
+use super::refine::{HELD_BACK, trust};
 use super::stiffness::polish;
 use crate::clip::Footage;
 use crate::error::Result;
@@ -41,7 +41,7 @@ impl Solution {
         let frames: Vec<usize> = retracked.maps.keys().copied().filter(|t| *t != reference).collect();
         for (t, map) in retracked.maps.iter().filter(|(t, _)| **t != reference) {
             self.maps[*t] = map.clone();
-            self.trust[*t] = (retracked.seen.get(t).copied().unwrap_or(0.0) / SEEN).min(1.0).powi(2);
+            self.trust[*t] = trust(retracked.seen.get(t).copied().unwrap_or(0.0));
         }
         if frames.is_empty() {
             return Ok(());
