@@ -96,6 +96,7 @@ impl Tracker<'_> {
         let mut all: Vec<Option<Tracked>> = earlier?.into_iter().rev().collect();
         all.push(Some(Tracked { map: self.canvas.identity(), seen: 1.0, bridged: false, step: None }));
         all.extend(later?);
+        self.refind(&template, &mut all, progress)?;
         Ok(bridge(self.canvas, all))
     }
 
@@ -215,7 +216,7 @@ impl Tracker<'_> {
 }
 
 /// Wide, stiff and blurred first, keeping the prediction's shape; then free.
-const FROM_PREDICTION: [Options; 3] = [
+pub(super) const FROM_PREDICTION: [Options; 3] = [
     Options { stiffness: 5600.0, rest: Rest::Home, iterations: 2, sigma: 10.0, pull: PULL, blur: 3.0 },
     Options { stiffness: 560.0, rest: Rest::Home, iterations: 2, sigma: SIGMA, pull: PULL, blur: 1.0 },
     Options { stiffness: STIFFNESS, rest: Rest::Plane, iterations: 3, sigma: SIGMA, pull: PULL, blur: 0.0 },
