@@ -151,6 +151,10 @@ impl Gains {
     }
 }
 
+/// How much worse than the reference frame, in dB, the frames of a clip that is followed well fit at most in the middle:
+/// light and compression differ.
+const BEYOND_REFERENCE: f32 = 6.0;
+
 /// Full-size pixels between nodes of the stored map.
 pub(super) fn map_step(scale: Scale) -> [f64; 2] {
     scale.factor.map(|f| f * Inverse::STEP as f64)
@@ -158,15 +162,39 @@ pub(super) fn map_step(scale: Scale) -> [f64; 2] {
 
 /// Judges `frames` against the rest of the clip, on top of the confidence their own masks leave.
 ///
-/// Confidence is low where little of the surface shows or what shows fits worse than in the rest of the clip.
-pub(super) fn confidence(quality: &mut [Quality], frames: &[usize], bridged: impl Fn(usize) -> bool) {
+/// Confidence is low where little of the surface shows or what shows fits worse than in the rest of the clip, of which most
+/// may be lost, or much worse than in the reference frame, which is not.
+pub(super) fn confidence(
+    quality: &mut [Quality],
+    reference: usize,
+    frames: &[usize],
+    bridged: impl Fn(usize) -> bool,
+) {
     let mut psnr: Vec<f32> = quality.iter().map(|q| q.psnr).filter(|p| *p > 0.0).collect();
     psnr.sort_by(f32::total_cmp);
-    let usual = psnr.get(psnr.len() / 2).copied().unwrap_or(0.0);
+    let median = psnr.get(psnr.len() / 2).copied().unwrap_or(0.0);
+    let usual = median.max(quality.get(reference).map_or(0.0, |q| q.psnr) - BEYOND_REFERENCE);
     for &t in frames {
         let q = &mut quality[t];
         let shown = (q.visible / 0.25).min(1.0);
         let fits = 10f32.powf(-(usual - q.psnr - 1.0).max(0.0) / 10.0);
         q.confidence = if bridged(t) || q.psnr <= 0.0 { 0.0 } else { q.confidence * shown * fits };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The surface is lost in most of the clip, which shows the reference frame alone.
+    #[test]
+    fn a_clip_that_is_mostly_lost_is_doubted() {
+        let of = |psnr: f32| Quality { confidence: 1.0, visible: 1.0, psnr };
+        let mut quality: Vec<Quality> = (0..20).map(|t| of(if t < 12 { 18.0 } else { 35.0 })).collect();
+        let all: Vec<usize> = (0..20).collect();
+        confidence(&mut quality, 15, &all, |t| t == 19);
+        for (t, q) in quality.iter().enumerate() {
+            assert_eq!(q.is_doubtful(), t < 12 || t == 19, "frame {t}: {q:?}");
+        }
     }
 }

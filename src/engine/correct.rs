@@ -142,7 +142,7 @@ impl Workshop<'_> {
             frames.iter().zip(anew).for_each(|(&t, q)| quality[t] = q);
             Ok(masks)
         })?;
-        bake::confidence(&mut quality, &frames, |_| false);
+        bake::confidence(&mut quality, self.analysis.header().roi.reference_frame, &frames, |_| false);
         for t in of_region.map(|k| k.frame).chain(self.corrections.roto_frames()) {
             quality[t].confidence = quality[t].confidence.max(TOLD);
         }

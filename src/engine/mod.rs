@@ -297,7 +297,7 @@ impl<'a> Analysis<'a> {
                     matting: &*a.engines.matting,
                 };
                 let (_, mut quality) = Masks::make(&path(a, k), &source, &all, a.progress, k * spool.len())?;
-                bake::confidence(&mut quality, &all, |t| fit.bridged[k][t]);
+                bake::confidence(&mut quality, a.roi.reference_frame, &all, |t| fit.bridged[k][t]);
                 Ok(quality)
             };
             (0..solutions.len()).map(region).collect::<Result<Vec<_>>>()
