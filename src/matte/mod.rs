@@ -68,7 +68,7 @@ const LEAST_TOLD: f64 = 2e4;
 /// Fewest frames that are believed.
 const FEWEST: usize = 3;
 /// Depths in pixels over which that is taken.
-const RIM: [f32; 2] = [2.5, 8.0];
+const RIM: [f32; 2] = [1.0, 4.0];
 /// Times the edge is looked for.
 const ROUNDS: usize = 2;
 /// Share of its depth from which the colours of a soft edge are pure.
