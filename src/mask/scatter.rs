@@ -19,7 +19,7 @@ const LOOKED_AT: usize = 4;
 /// clips stored 4:2:0 and 4:4:4 have 0.29 to 0.33 and 0.38 to 0.41.
 const HUE: [f64; 2] = [0.33, 0.355];
 /// Factor on the scatter of hue that is kept at half the resolution.
-const DOUBT: f32 = 2.0;
+const DOUBT: f32 = 4.0;
 /// Least scatter in levels: no footage is quieter than its rounding.
 const LEAST: f32 = 0.5;
 
