@@ -203,13 +203,18 @@ fn probe(path: &Path) -> Result<Value> {
             .map(OsString::from)
             .to_vec();
     arguments.push(file_argument(path));
-    let mut process = Process::start("ffprobe", &arguments, Pipe::FromIt)?;
+    // Whatever the file is, it is named: without the program nothing else would tell of it.
+    let without = |e: Error| match e {
+        Error::Program { program, reason } => Error::clip(path, format!("{program}: {reason}")),
+        other => other,
+    };
+    let mut process = Process::start("ffprobe", &arguments, Pipe::FromIt).map_err(without)?;
     let mut text = Vec::new();
     if let Some(mut out) = process.take_output() {
         out.read_to_end(&mut text).map_err(Error::io("read", path))?;
     }
     process.finish("it is not a video").map_err(|e| match e {
-        Error::Program { reason, .. } if !reason.contains("installed") => Error::clip(path, reason),
+        Error::Program { reason, .. } => Error::clip(path, reason),
         other => other,
     })?;
     serde_json::from_slice(&text)

@@ -49,6 +49,21 @@ fn clips_that_are_not_there() {
     fails(at, &["analyze", "notes.txt", "--roi", "roi.json"], &["notes.txt"]);
 }
 
+/// Without the programs that read videos, what cannot be read is named all the same.
+#[test]
+#[cfg(not(target_os = "macos"))] // There they are looked for in folders beside the path, too.
+fn a_video_without_ffmpeg_is_named() {
+    let folder = folder(3, textured);
+    fs::write(folder.path().join("take.mov"), "no clip").unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_rna"));
+    command
+        .args(["analyze", "take.mov", "--roi", "roi.json"])
+        .current_dir(folder.path())
+        .env("PATH", folder.path());
+    let output = command.output().unwrap();
+    expect_failure(&output, "a machine without ffmpeg", &["take.mov", "ffprobe", "not installed"]);
+}
+
 #[test]
 fn frames_that_cannot_be_used() {
     let cut = folder(4, textured);
