@@ -17,6 +17,8 @@ const TOLERANCES: [f32; 2] = [25.0, 15.0];
 const TYPICAL: f32 = 1.5;
 /// Fewest points that tell of light.
 const FEWEST: usize = 20;
+/// Largest change of a gain from one frame to the next: in no light at all anything would be found in a black frame.
+const JUMP: f32 = 2.5;
 /// Misfit in levels, and rounds, of the light that varies over the surface.
 const SIGMA: f32 = 8.0;
 const ROUNDS: usize = 3;
@@ -48,7 +50,9 @@ impl Tracker<'_> {
             let Some(ratio) = look.brighter(&light, tolerance) else { break };
             nodes = nodes.map(|g| [g[0] * ratio[0], g[1] * ratio[1], g[2] * ratio[2], 1.0]);
         }
-        look.varying(Light::from_nodes(self.canvas.size(), vec![nodes.clone(), nodes]))
+        let found = look.varying(Light::from_nodes(self.canvas.size(), vec![nodes.clone(), nodes]));
+        let within = |g: Rgba, b: Rgba| [0, 1, 2, 3].map(|c| g[c].clamp(b[c] / JUMP, b[c] * JUMP));
+        Light::from_nodes(self.canvas.size(), vec![found.nodes(0).zip(before.nodes(0), within)])
     }
 
     fn look(&self, frame: &Image<Rgba>, template: &Template, map: &Map, visible: &Image<f32>) -> Look {
@@ -97,7 +101,7 @@ impl Look {
             let (want, seen) = (lit(i), self.seen[i]);
             (0..3).for_each(|c| sums[c] = [sums[c][0] + seen[c] * want[c], sums[c][1] + want[c] * want[c]]);
         }
-        (fitting.len() >= FEWEST).then(|| sums.map(|[n, d]| (n / d.max(1.0)).clamp(0.2, 5.0)))
+        (fitting.len() >= FEWEST).then(|| sums.map(|[n, d]| (n / d.max(1.0)).clamp(1.0 / JUMP, JUMP)))
     }
 
     /// The light as it varies over the surface, near the first frame's of `light`; where nothing is seen, like that.
@@ -171,6 +175,12 @@ mod tests {
             let want = gain(x, y);
             assert!((0..3).all(|c| (g[c] - want[c]).abs() < 0.02), "{g:?} for {want:?}");
         }
+    }
+
+    #[test]
+    fn a_black_frame_is_no_surface_in_the_dark() {
+        let (_, light) = found(|_, _| [0.0; 4], 400, 400);
+        assert!((0..3).all(|c| light.at(0, [60.0, 60.0])[c] > 0.35), "{:?}", light.at(0, [60.0, 60.0]));
     }
 
     /// Most of the surface is hidden now; what hides it must not pass for surface in another light.

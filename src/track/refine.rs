@@ -94,9 +94,11 @@ pub fn refine(
         solution.mend_gaps(footage, (tracked, &seen), reference)?;
         let usual = solution.usual_maps(&evidence);
         let shown = solution.realign(footage, usual.as_deref(), progress, &mut evidence)?;
-        // A frame that was lost while tracked may have been found since.
-        for (t, shown) in shown.into_iter().enumerate() {
-            seen[t] = seen[t].max(shown);
+        // A frame that was lost while tracked may have been found since, if others on both sides vouch for it.
+        let anchors = |t: &usize| tracked[*t].seen >= ANCHORS;
+        let (first, last) = ((0..seen.len()).find(anchors), (0..seen.len()).rfind(anchors));
+        for t in first.unwrap_or(reference)..=last.unwrap_or(reference) {
+            seen[t] = seen[t].max(shown[t]);
             solution.trust[t] = trust(seen[t]);
         }
         solution.fix_gauge(reference);
