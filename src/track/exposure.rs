@@ -152,20 +152,7 @@ mod tests {
     use super::super::homography::Homography;
     use super::*;
     use crate::light::Light;
-
-    struct Filmed(Vec<Image<Rgba>>);
-
-    impl Footage for Filmed {
-        fn len(&self) -> usize {
-            self.0.len()
-        }
-        fn size(&self) -> (usize, usize) {
-            self.0[0].size()
-        }
-        fn levels(&self, t: usize) -> Result<Image<Rgba>> {
-            Ok(self.0[t].clone())
-        }
-    }
+    use crate::track::filmed::Filmed;
 
     /// The shutter found for a surface that is nowhere at rest, filmed through `shutter`; where it is fast, the
     /// footage has lost detail finer than `coarse` pixels.

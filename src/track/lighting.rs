@@ -120,24 +120,9 @@ impl Look {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clip::Footage;
-    use crate::error::Result;
     use crate::flow::Dis;
     use crate::track::Canvas;
-
-    struct Nothing;
-
-    impl Footage for Nothing {
-        fn len(&self) -> usize {
-            1
-        }
-        fn size(&self) -> (usize, usize) {
-            (320, 240)
-        }
-        fn levels(&self, _: usize) -> Result<Image<Rgba>> {
-            Ok(Image::new(320, 240, [0.0; 4]))
-        }
-    }
+    use crate::track::filmed::Filmed;
 
     /// The light on `frame` of a surface in front of which something of another colour stands from column `hidden` on; the
     /// frame before was lit evenly and showed all left of `seen_before`.
@@ -159,8 +144,9 @@ mod tests {
             f32::from(canvas.to_reference([x as f32, 0.0])[0] < seen_before as f32)
         });
         let (flow, fine_flow) = (Dis::default(), Dis::fine());
+        let footage = Filmed(vec![frame.clone()]);
         let tracker =
-            Tracker { footage: &Nothing, canvas: &canvas, reference: 0, flow: &flow, fine_flow: &fine_flow };
+            Tracker { footage: &footage, canvas: &canvas, reference: 0, flow: &flow, fine_flow: &fine_flow };
         let before = Light::unit((w, h), 1);
         let light = tracker.light(&frame, &template, &canvas.identity(), &before, &visible);
         (canvas, light)

@@ -12,6 +12,8 @@ mod contrast;
 mod correlate;
 mod correspond;
 mod exposure;
+#[cfg(test)]
+mod filmed;
 mod gaps;
 mod habits;
 mod homography;

@@ -288,23 +288,9 @@ fn linked(a: &Place, b: &Place, side: f32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clip::Footage;
     use crate::flow::Dis;
+    use crate::track::filmed::Filmed;
     use std::sync::atomic::AtomicUsize;
-
-    struct Filmed(Vec<Image<Rgba>>);
-
-    impl Footage for Filmed {
-        fn len(&self) -> usize {
-            self.0.len()
-        }
-        fn size(&self) -> (usize, usize) {
-            self.0[0].size()
-        }
-        fn levels(&self, t: usize) -> Result<Image<Rgba>> {
-            Ok(self.0[t].clone())
-        }
-    }
 
     fn place(score: f32, x: f32, scale: f32) -> Place {
         Place { score, centre: [x, 50.0], scale }

@@ -237,20 +237,7 @@ pub(crate) fn on_picture([x, y]: Vec2, (w, h): (usize, usize)) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    struct Filmed(Vec<Image<Rgba>>);
-
-    impl Footage for Filmed {
-        fn len(&self) -> usize {
-            self.0.len()
-        }
-        fn size(&self) -> (usize, usize) {
-            self.0[0].size()
-        }
-        fn levels(&self, t: usize) -> Result<Image<Rgba>> {
-            Ok(self.0[t].clone())
-        }
-    }
+    use crate::track::filmed::Filmed;
 
     /// Half of the region is empty sky. While the other half is hidden the camera turns back, which nothing tells of.
     #[test]
