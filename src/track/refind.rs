@@ -86,7 +86,7 @@ impl Tracker<'_> {
         for (i, place) in path.into_iter().take(PLACES) {
             progress.check()?;
             let start = moved(self.canvas, last, centre, &place);
-            let again = self.followed(template, &start, run, i)?;
+            let again = self.followed(template, &start, (run, i), progress)?;
             if again.len() >= FEWEST {
                 self.take_over(last, piece.side, run, again, found);
                 break;
@@ -118,8 +118,8 @@ impl Tracker<'_> {
         &self,
         template: &Template,
         start: &Map,
-        run: &[usize],
-        i: usize,
+        (run, i): (&[usize], usize),
+        progress: &Progress,
     ) -> Result<Vec<(usize, Tracked)>> {
         let frame = self.footage.levels(run[i])?;
         let (found, light) = self.found_at(&frame, template, start);
@@ -130,7 +130,7 @@ impl Tracker<'_> {
         let state = self.state(frame, found.map.clone(), &found, light);
         let (onward, back): (Vec<usize>, Vec<usize>) =
             (run[i + 1..].to_vec(), run[..i].iter().rev().copied().collect());
-        let walk = |order: &[usize]| self.walk_on(template, state.clone(), order);
+        let walk = |order: &[usize]| self.walk_on(template, state.clone(), order, progress);
         let (onward, back) = rayon::join(|| walk(&onward), || walk(&back));
         // Steps on the way back lead from the other side.
         let back = back?.into_iter().map(|(t, f)| (t, Tracked { step: None, ..f }));
@@ -144,9 +144,11 @@ impl Tracker<'_> {
         template: &Template,
         mut state: State,
         order: &[usize],
+        progress: &Progress,
     ) -> Result<Vec<(usize, Tracked)>> {
         let mut found = Vec::new();
         for &t in order {
+            progress.check()?;
             let frame = self.footage.levels(t)?;
             let Some(f) = self.step(&mut state, frame.clone(), template)? else { break };
             if self.likeness(&frame, template, &f.map) < FOLLOWED {
