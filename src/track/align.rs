@@ -8,7 +8,7 @@
 
 use super::canvas::{Canvas, Map};
 use super::contrast::beyond_around;
-use super::spline::Quadric;
+use super::spline::{Quadric, Unbent};
 use crate::frame::{Image, Rect, Rgba, Vec2, box_blur, cubic, gaussian, scharr};
 use crate::light::Light;
 
@@ -71,7 +71,7 @@ impl Target {
 /// What the bending energy counts from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rest {
-    /// From the nearest homography: a plane costs nothing.
+    /// From a homography, which is found together with the bend: a plane costs nothing.
     Plane,
     /// From the home map: keeping its shape costs nothing.
     Home,
@@ -301,7 +301,11 @@ struct Home<'a> {
     map: &'a Map,
 }
 
-/// One step: solves for the bend on top of the plane (or of the start). False when it cannot go on or has arrived.
+/// One step: solves for plane and bend together, or for the bend on top of the home's. False when it cannot go on or has
+/// arrived.
+///
+/// With the plane held while the bend is sought, and fitted to what was found afterwards, a plane that is seen in part
+/// would turn towards its place by a small share of the way in each step.
 fn advance(
     canvas: &Canvas,
     found: &mut Alignment,
@@ -310,11 +314,20 @@ fn advance(
     home: &Home,
     options: &Options,
 ) -> bool {
-    let (plane, rest) = match options.rest {
-        Rest::Plane => (canvas.homography(&found.positions), None),
-        Rest::Home => (Some(home.map.homography), Some(home.map.bend.as_slice())),
+    let plane = match options.rest {
+        Rest::Plane => canvas.homography(&found.positions),
+        Rest::Home => Some(home.map.homography),
     };
     let Some(plane) = plane else { return false };
+    let tilts = match options.rest {
+        Rest::Plane => canvas.tilts(&plane),
+        Rest::Home => None,
+    };
+    let unbent = match (options.rest, &tilts) {
+        (Rest::Home, _) => Unbent::Shape(&home.map.bend),
+        (Rest::Plane, Some(tilts)) => Unbent::Mixture(tilts),
+        (Rest::Plane, None) => Unbent::Affine,
+    };
     let scale = 1.0 / (options.sigma * options.sigma);
     let (w, h) = found.positions.size();
     let mut data = Image::from_rows(w, h, [0.0; 5], |y, row| {
@@ -345,7 +358,7 @@ fn advance(
         let sum = &mut data[(cell[0], cell[1])];
         (0..5).for_each(|i| sum[i] += held[i]);
     }
-    let Some(bend) = canvas.grid.solve(&data, options.stiffness, rest) else { return false };
+    let Some(bend) = canvas.grid.solve(&data, options.stiffness, unbent) else { return false };
     let map = Map { homography: plane, bend };
     let wanted = canvas.positions(&map);
     let (mut cut, mut sum) = (false, 0.0f32);

@@ -1,7 +1,7 @@
 //! The canvas: where one region's surface is laid out flat while it is tracked, in working-size reference pixels.
 
 use super::homography::Homography;
-use super::spline::Grid;
+use super::spline::{Grid, SPACING};
 use crate::error::{Error, Result};
 use crate::frame::{Image, Rect, Scale, Vec2};
 use crate::linear::Factor;
@@ -136,6 +136,15 @@ impl Canvas {
             }
         }
         Homography::fit(&pairs)
+    }
+
+    /// The bends by which a plane seen through `plane` comes to be seen through another near it, as control points of
+    /// the grid; `None` when part of the canvas lies behind the camera.
+    pub(super) fn tilts(&self, plane: &Homography) -> Option<[Vec<f64>; 8]> {
+        let on_canvas = |v: f64| ((v - 1.0) * SPACING as f64) as f32;
+        let places =
+            self.grid.places().into_iter().map(|p| self.to_reference(p.map(on_canvas)).map(f64::from));
+        plane.tangents(&places.collect::<Vec<_>>())
     }
 
     /// The map nearest to dense positions; `None` when they are no picture of a surface.

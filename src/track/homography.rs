@@ -6,6 +6,9 @@ use crate::frame::Vec2;
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Homography(pub [[f64; 3]; 3]);
 
+/// Depth, against that of the middle, from which a point counts as in front of the camera.
+const NEAREST: f64 = 0.05;
+
 impl Homography {
     /// The map that moves nothing.
     pub const IDENTITY: Homography = Homography([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]);
@@ -67,6 +70,33 @@ impl Homography {
     pub fn normalised(&self, p: [f64; 2]) -> Homography {
         let w = self.depth(p);
         Homography(self.0.map(|row| row.map(|v| v / w)))
+    }
+
+    /// How every one of `points` moves with each of the eight numbers of the map, x and y of every point in turn; scaled
+    /// so that moves are about as long as the points are apart. `None` when a point lies behind the camera.
+    pub(super) fn tangents(&self, points: &[[f64; 2]]) -> Option<[Vec<f64>; 8]> {
+        let mean = |i: usize| points.iter().map(|p| p[i]).sum::<f64>() / points.len() as f64;
+        let centre = [mean(0), mean(1)];
+        let map = self.normalised(centre);
+        let middle = map.apply(centre);
+        let size = points.iter().map(|p| (p[0] - centre[0]).hypot(p[1] - centre[1])).fold(1.0, f64::max);
+        let mut tangents: [Vec<f64>; 8] = std::array::from_fn(|_| Vec::with_capacity(2 * points.len()));
+        for p in points {
+            let depth = map.depth(*p);
+            if depth.is_nan() || depth < NEAREST {
+                return None;
+            }
+            let from = [(p[0] - centre[0]) / size, (p[1] - centre[1]) / size, 1.0].map(|v| v / depth);
+            let to = map.apply(*p);
+            for (k, tangent) in tangents.iter_mut().enumerate() {
+                tangent.extend(match k {
+                    0..3 => [from[k], 0.0],
+                    3..6 => [0.0, from[k - 3]],
+                    _ => [0, 1].map(|c| -(to[c] - middle[c]) / size * from[k - 6]),
+                });
+            }
+        }
+        Some(tangents)
     }
 
     /// Weighted least squares over pairs `(from, to, weight)`; `None` with fewer than four, or when they lie on a line.
@@ -284,5 +314,43 @@ mod tests {
             })
             .collect();
         assert!(close(&Homography::ransac(&pairs, 1.5).unwrap(), &H) < 0.05);
+    }
+
+    #[test]
+    fn tangents_are_the_differences_between_maps() {
+        let base = Homography([[1.1, 0.05, 4.0], [-0.03, 0.95, -7.0], [4e-4, -3e-4, 1.0]]);
+        let points: Vec<[f64; 2]> = grid().iter().map(|p| p.map(f64::from)).collect();
+        let tangents = base.tangents(&points).unwrap();
+        for k in 0..9 {
+            let mut other = base;
+            let entry = &mut other.0[k / 3][k % 3];
+            let step = if k < 6 { 1e-3 } else { 1e-7 } * if k % 3 == 2 { 100.0 } else { 1.0 };
+            *entry += step;
+            let moved = points.iter().flat_map(|p| {
+                let (a, b) = (base.apply(*p), other.apply(*p));
+                [b[0] - a[0], b[1] - a[1]]
+            });
+            let moved: Vec<f64> = moved.collect();
+            // What of it the tangents do not make up: Gram–Schmidt.
+            let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+            let mut basis: Vec<Vec<f64>> = Vec::new();
+            let mut left = moved.clone();
+            for tangent in &tangents {
+                let mut v = tangent.clone();
+                for b in &basis {
+                    let share = dot(&v, b);
+                    v.iter_mut().zip(b).for_each(|(v, b)| *v -= share * b);
+                }
+                let length = dot(&v, &v).sqrt();
+                v.iter_mut().for_each(|x| *x /= length);
+                let share = dot(&left, &v);
+                left.iter_mut().zip(&v).for_each(|(l, v)| *l -= share * v);
+                basis.push(v);
+            }
+            let (rest, whole) = (dot(&left, &left).sqrt(), dot(&moved, &moved).sqrt());
+            assert!(rest < 2e-3 * whole, "{rest} of {whole} left of entry {k}");
+        }
+        let behind = Homography([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [-0.02, 0.0, 1.0]]);
+        assert!(behind.tangents(&points).is_none());
     }
 }

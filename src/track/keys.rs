@@ -9,6 +9,7 @@ use super::canvas::{Canvas, Map};
 use super::gaps::{ANCHORS, mend, mixed};
 use super::homography::Homography;
 use super::sequential::{FROM_FLOW, State, Tracked, Tracker};
+use super::spline::Unbent;
 use crate::error::Result;
 use crate::frame::{Image, Vec2};
 use crate::light::Light;
@@ -75,7 +76,7 @@ impl Key {
             rest[(cell[0], cell[1])] =
                 [MET, 0.0, MET, MET * (at[0] - reached[0]), MET * (at[1] - reached[1])];
         }
-        let bend = canvas.grid.evaluate(&canvas.grid.solve(&rest, BETWEEN, None)?);
+        let bend = canvas.grid.evaluate(&canvas.grid.solve(&rest, BETWEEN, Unbent::Affine)?);
         canvas.map_of(&moved.zip(&bend, |p, d| [p[0] + d[0], p[1] + d[1]]))
     }
 

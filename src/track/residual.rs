@@ -7,7 +7,7 @@ use super::align::Template;
 use super::appearance::unwarp;
 use super::canvas::{Canvas, Map};
 use super::sequential::on_picture;
-use super::spline::Quadric;
+use super::spline::{Quadric, Unbent};
 use crate::error::Result;
 use crate::flow::Dis;
 use crate::frame::{Image, Rgba, Vec2, bilinear, luminance};
@@ -87,7 +87,7 @@ fn smooth(canvas: &Canvas, moves: &Image<Quadric>, stiffness: f64) -> Option<Vec
     let mut weighted = moves.clone();
     let mut bend = None;
     for _ in 0..3 {
-        let solved = canvas.grid.solve(&weighted, stiffness, None)?;
+        let solved = canvas.grid.solve(&weighted, stiffness, Unbent::Affine)?;
         let field = canvas.grid.evaluate(&solved);
         weighted = moves.zip(&field, |m, d| {
             if m[0] <= 0.0 {

@@ -32,6 +32,20 @@ fn basis_at(t: f32) -> [f32; 4] {
     ]
 }
 
+/// From what a field's bending energy counts, besides what is affine.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Unbent<'a> {
+    /// Nothing else.
+    Affine,
+    /// One field.
+    Shape(&'a [Vec2]),
+    /// The best mixture of fields, x and y of every control point in turn.
+    Mixture(&'a [Vec<f64>]),
+}
+
+/// Evidence below which a field stays out of a [mixture](Unbent::Mixture).
+const LEAST_TOLD: f64 = 30.0;
+
 /// What one pixel says about the displacement there: `½ dᵀ S d − bᵀ d`, as `[S11, S12, S22, b1, b2]`.
 pub type Quadric = [f32; 5];
 
@@ -143,15 +157,10 @@ impl Grid {
     }
 
     /// The field that minimises the sum of all pixels' quadrics, plus `stiffness` times the bending energy of its
-    /// difference to `rest` (zero when `None`), plus a trace of a pull to zero where nothing else decides.
+    /// difference to what counts as `unbent`, plus a trace of a pull to zero where nothing else decides.
     ///
     /// `None` when numbers blew up.
-    pub(crate) fn solve(
-        &self,
-        data: &Image<Quadric>,
-        stiffness: f64,
-        rest: Option<&[Vec2]>,
-    ) -> Option<Vec<Vec2>> {
+    pub(crate) fn solve(&self, data: &Image<Quadric>, stiffness: f64, unbent: Unbent) -> Option<Vec<Vec2>> {
         const RIDGE: f64 = 1e-3;
         let n = self.count();
         let mut matrix = Band::new(2 * n, 2 * self.band_width() + 1);
@@ -159,21 +168,73 @@ impl Grid {
         for (cell, sums) in self.cells().zip(self.cell_sums(data)) {
             self.scatter(cell, &sums, &mut matrix, &mut right);
         }
+        self.bending(|p, q, v| (0..2).for_each(|c| matrix.add(2 * p + c, 2 * q + c, stiffness * v)));
+        (0..2 * n).for_each(|i| matrix.add(i, i, RIDGE));
+        let factor = matrix.factor()?;
+        match unbent {
+            Unbent::Affine => factor.solve(&mut right),
+            Unbent::Shape(shape) => {
+                let shape: Vec<f64> = shape.iter().flatten().map(|v| f64::from(*v)).collect();
+                let held = self.bent(&shape, stiffness);
+                right.iter_mut().zip(&held).for_each(|(r, h)| *r += h);
+                factor.solve(&mut right);
+            }
+            Unbent::Mixture(fields) => self.solve_mixed(&factor, &mut right, fields, stiffness)?,
+        }
+        let field: Vec<Vec2> = right.chunks_exact(2).map(|c| [c[0] as f32, c[1] as f32]).collect();
+        field.iter().flatten().all(|v| v.is_finite()).then_some(field)
+    }
+
+    /// `stiffness` times the gradient of half the bending energy of a field, x and y of every control point in turn.
+    fn bent(&self, field: &[f64], stiffness: f64) -> Vec<f64> {
+        let mut bent = vec![0.0; field.len()];
         self.bending(|p, q, v| {
             for c in 0..2 {
-                matrix.add(2 * p + c, 2 * q + c, stiffness * v);
-                if let Some(rest) = rest {
-                    right[2 * p + c] += stiffness * v * f64::from(rest[q][c]);
-                    if p != q {
-                        right[2 * q + c] += stiffness * v * f64::from(rest[p][c]);
-                    }
+                bent[2 * p + c] += stiffness * v * field[2 * q + c];
+                if p != q {
+                    bent[2 * q + c] += stiffness * v * field[2 * p + c];
                 }
             }
         });
-        (0..2 * n).for_each(|i| matrix.add(i, i, RIDGE));
-        matrix.factor()?.solve(&mut right);
-        let field: Vec<Vec2> = right.chunks_exact(2).map(|c| [c[0] as f32, c[1] as f32]).collect();
-        field.iter().flatten().all(|v| v.is_finite()).then_some(field)
+        bent
+    }
+
+    /// Solves for the field and for the mixture of `fields` from which its bend counts, together: the factored matrix A
+    /// holds data and bending energy K, so that the field is A⁻¹(b + K·M·p), and what is left of the energy in p is a
+    /// matrix as small as there are fields.
+    fn solve_mixed(
+        &self,
+        factor: &Factor,
+        right: &mut [f64],
+        fields: &[Vec<f64>],
+        stiffness: f64,
+    ) -> Option<()> {
+        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+        factor.solve(right);
+        let held: Vec<Vec<f64>> = fields.iter().map(|m| self.bent(m, stiffness)).collect();
+        let answers: Vec<Vec<f64>> = held
+            .iter()
+            .map(|h| {
+                let mut answer = h.clone();
+                factor.solve(&mut answer);
+                answer
+            })
+            .collect();
+        let k = fields.len();
+        let mut small = Band::new(k, k);
+        let mut shares: Vec<f64> = held.iter().map(|h| dot(h, right)).collect();
+        for i in 0..k {
+            for j in 0..=i {
+                small.add(i, j, dot(&fields[i], &held[j]) - dot(&held[i], &answers[j]));
+            }
+            // Fields that do not bend, and those that nothing shows, are left out of the mixture.
+            small.add(i, i, 1e-6 * dot(&fields[i], &held[i]) + LEAST_TOLD);
+        }
+        small.factor()?.solve(&mut shares);
+        for (share, answer) in shares.iter().zip(&answers) {
+            right.iter_mut().zip(answer).for_each(|(r, a)| *r += share * a);
+        }
+        Some(())
     }
 
     /// Prepares to fit fields to dense values, every pixel with the same weight.
@@ -358,13 +419,37 @@ mod tests {
             let d = bend(x as f32, y as f32);
             [4.0, 1.0, 2.0, 4.0 * d[0] + d[1], d[0] + 2.0 * d[1]]
         });
-        let field = grid.evaluate(&grid.solve(&data, 1e-3, None).unwrap());
+        let field = grid.evaluate(&grid.solve(&data, 1e-3, Unbent::Affine).unwrap());
         let d = (field[(60, 40)], bend(60.0, 40.0));
         assert!((d.0[0] - d.1[0]).hypot(d.0[1] - d.1[1]) < 5e-3, "{d:?}");
         // Stiff beyond measure, it returns to the shape of rest.
         let rest: Vec<Vec2> = vec![[1.0, -2.0]; grid.count()];
         let none = Image::new(w, h, [1e-6, 0.0, 1e-6, 0.0, 0.0]);
-        let held = grid.evaluate(&grid.solve(&none, 1e6, Some(&rest)).unwrap());
+        let held = grid.evaluate(&grid.solve(&none, 1e6, Unbent::Shape(&rest)).unwrap());
         assert!(held.pixels().iter().all(|d| d[0].is_finite()));
+    }
+
+    /// A third of the canvas tells how a plane tilts; the rest follows, however stiff, when tilts cost nothing.
+    #[test]
+    fn a_bend_among_those_that_cost_nothing_is_followed_where_nothing_shows() {
+        let (w, h) = (160, 120);
+        let grid = Grid::new(w, h);
+        let tilt = |x: f64, y: f64| [1e-3 * x * x - 2e-3 * x * y, 2e-3 * x * y];
+        let place = |p: [f64; 2]| p.map(|v| (v - 1.0) * SPACING as f64);
+        let field = |f: &dyn Fn(f64, f64) -> [f64; 2]| -> Vec<f64> {
+            grid.places().into_iter().flat_map(|p| f(place(p)[0], place(p)[1])).collect()
+        };
+        let free = [field(&tilt), field(&|x, y| [2e-3 * y * y, 1e-3 * x * x])];
+        let data = Image::from_fn(w, h, |x, y| {
+            let d = tilt(x as f64, y as f64).map(|v| v as f32);
+            if x < 50 { [1.0, 0.0, 1.0, d[0], d[1]] } else { [0.0; 5] }
+        });
+        let off = |unbent: Unbent| {
+            let d = grid.evaluate(&grid.solve(&data, 1e5, unbent).unwrap())[(150, 110)];
+            let want = tilt(150.0, 110.0).map(|v| v as f32);
+            (d[0] - want[0]).hypot(d[1] - want[1])
+        };
+        assert!(off(Unbent::Mixture(&free)) < 0.2, "{}", off(Unbent::Mixture(&free)));
+        assert!(off(Unbent::Affine) > 5.0, "{}", off(Unbent::Affine));
     }
 }

@@ -102,15 +102,14 @@ fn stiffest_as_good(costs: &[Vec<f64>]) -> usize {
     if bends { stiffest.saturating_sub(2) } else { stiffest }
 }
 
-/// The alignment used to polish maps once light and atlas are known. A bend that was tracked where nothing shows is given
-/// up in small steps, since the plane it counts from moves with it.
+/// The alignment used to polish maps once light and atlas are known, with steps enough for a cloth to settle.
 pub(crate) fn polish(stiffness: f64) -> Options {
     Options { stiffness, rest: Rest::Plane, iterations: 12, sigma: 4.0, pull: 1e-4, blur: 0.0 }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{polish, stiffest_as_good};
+    use super::{Options, polish, stiffest_as_good};
     use crate::frame::{Image, cubic};
     use crate::track::{Canvas, Map, Template, align};
 
@@ -140,12 +139,13 @@ mod tests {
             [u + far, v + 1.5 * far]
         });
         let start: Map = canvas.map_of(&bent).unwrap();
-        let found = align(&canvas, &frame, &template, &start, &start, &polish(17_000.0));
+        let few = Options { iterations: 5, ..polish(17_000.0) };
+        let found = align(&canvas, &frame, &template, &start, &start, &few);
         for (x, y) in [(40, 40), (100, 80), (170, 120), (200, 140)] {
             let (p, q) = (found.positions[(x, y)], at(x, y));
             let off = (p[0] - q[0]).hypot(p[1] - q[1]);
             println!("({x}, {y}): {off:.3}");
-            assert!(off < 0.35, "off by {off} at ({x}, {y})");
+            assert!(off < 0.1, "off by {off} at ({x}, {y})");
         }
     }
 
