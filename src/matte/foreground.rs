@@ -7,6 +7,10 @@ use crate::mask::Cut;
 pub(super) const CORE: f32 = 2.0;
 /// Least standard deviation of the occluder's colour, levels.
 const LEAST_DEVIATION: f32 = 3.0;
+/// Shares a pixel's likelihood is taken at.
+const SHARES: usize = 33;
+/// Least variance of a share that a single pixel tells.
+const LEAST_VARIANCE: f32 = 1e-4;
 /// Reaches, in pixels, over which the occluder's colour is looked for, with their weights: near if possible.
 const REACHES: [(f32, f32); 3] = [(2.5, 1.0), (7.5, 1e-3), (30.0, 1e-6)];
 /// Fewest pixels deep inside that tell an occluder's colours.
@@ -48,19 +52,36 @@ impl Foreground {
         Some(Self { levels: REACHES.iter().map(level).collect() })
     }
 
-    /// What a pixel says of the occluder's share α in c = αF + (1−α)B, each axis weighted by its variance, which grows
-    /// with the share that is expected: `[weight · α, weight]`.
-    pub(super) fn share(&self, cut: &Cut, (x, y): (usize, usize), expected: f32) -> [f32; 2] {
+    /// What a pixel says of the occluder's share α in c = αF + (1−α)B, where F scatters about its mean and B about its
+    /// own, so that the pixel scatters more the more of F it shows: `[weight · α, weight]` of the Gaussian that has the
+    /// mean and the variance of the likelihood.
+    pub(super) fn share(&self, cut: &Cut, (x, y): (usize, usize)) -> [f32; 2] {
         let (mean, variance) = self.at(x, y);
         let at = (x, y);
         let (c, b, s) = (opponent(cut.frame[at]), opponent(cut.predicted.surface[at]), cut.scatter[at]);
-        let mut sum = [0.0; 2];
-        for k in 0..3 {
-            let d = mean[k] - b[k];
-            let noise = s[k] * s[k] + variance[k] * expected.max(0.2).powi(2);
-            sum = [sum[0] + (c[k] - b[k]) * d / noise, sum[1] + d * d / noise];
+        let cost = |share: f32| {
+            let (mut misfit, mut volume) = (0.0, 1.0);
+            for k in 0..3 {
+                let noise = s[k] * s[k] + variance[k] * share * share;
+                let off = c[k] - b[k] - share * (mean[k] - b[k]);
+                misfit += off * off / noise;
+                volume *= noise;
+            }
+            0.5 * (misfit + volume.ln())
+        };
+        let costs: [f32; SHARES] = std::array::from_fn(|i| cost(i as f32 / (SHARES - 1) as f32));
+        let least = costs.iter().copied().fold(f32::INFINITY, f32::min);
+        let mut moments = [0.0f32; 3];
+        for (i, cost) in costs.iter().enumerate() {
+            let share = i as f32 / (SHARES - 1) as f32;
+            let likely = (least - cost).exp() * if i == 0 || i == SHARES - 1 { 0.5 } else { 1.0 };
+            moments = [moments[0] + likely, moments[1] + likely * share, moments[2] + likely * share * share];
         }
-        sum
+        let mean = moments[1] / moments[0];
+        let variance = (moments[2] / moments[0] - mean * mean).max(LEAST_VARIANCE);
+        // A flat likelihood says nothing: its own mean and variance are taken off.
+        let weight = (1.0 / variance - 12.0).max(0.0);
+        if weight == 0.0 { [0.0; 2] } else { [(mean / variance - 6.0).clamp(0.0, weight), weight] }
     }
 
     /// Mean colour and variance at a pixel.

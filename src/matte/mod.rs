@@ -16,6 +16,8 @@ use crate::frame::{Image, Rgba, distance, gaussian};
 use crate::mask::Cut;
 use foreground::Foreground;
 use laplacian::Problem;
+use rayon::prelude::*;
+use std::f64::consts::FRAC_PI_4;
 
 /// Turns cuts into soft masks.
 pub trait Matting: Send + Sync {
@@ -51,7 +53,7 @@ pub struct KnownSurface {
 
 impl Default for KnownSurface {
     fn default() -> Self {
-        Self { band: 2.5, depth: HARD, edge_weight: 60.0, edge_blur: 0.5, snap: 0.04 }
+        Self { band: 2.0, depth: HARD, edge_weight: 60.0, edge_blur: 0.5, snap: 0.04 }
     }
 }
 
@@ -62,33 +64,54 @@ const SOFTEST: KnownSurface =
     KnownSurface { band: 8.0, depth: 20.0, edge_weight: 5.0, edge_blur: 0.5, snap: 0.04 };
 /// How much of the surface's texture shows through just inside the cut up to which its edge is hard, and from which on it
 /// is softest.
-const THROUGH: [f64; 2] = [0.1, 0.25];
+const THROUGH: [f64; 2] = [0.1, 0.3];
 /// Squared differences of the surface's texture, levels, from which a frame tells it.
 const LEAST_TOLD: f64 = 2e4;
 /// Fewest frames that are believed.
 const FEWEST: usize = 3;
 /// Depths in pixels over which that is taken.
 const RIM: [f32; 2] = [1.0, 4.0];
+/// Weight of the cut's own edge while the width of edges is measured.
+const MEASURING: f32 = 10.0;
+/// Standard deviations, in pixels, of the profile across an edge: those of thin things that are as sharp as pixels can
+/// be, and those from which an edge is as soft as a photographed outline's …
+const PROFILE: [f64; 2] = [0.55, 0.65];
+/// … and the blurs of the cut's edge that suit them.
+const EDGE_BLUR: [f32; 2] = [0.3, 0.75];
+/// Pixels of edge that tell its width.
+const LEAST_EDGE: f64 = 200.0;
 /// Times the edge is looked for.
 const ROUNDS: usize = 2;
 /// Share of its depth from which the colours of a soft edge are pure.
 const PURE: f32 = 0.6;
 
 impl Matting for KnownSurface {
-    /// How soft the occluders' edges are shows in how much of the surface's texture shines through their rims. The rim's
-    /// own colours would not tell: a ball is shaded, too.
     fn tuned(&self, cuts: &[Cut]) -> Option<Box<dyn Matting>> {
-        let told =
-            |cut: &Cut| Some(rim(cut)).filter(|[_, den]| *den > LEAST_TOLD).map(|[n, den]| (n / den, den));
-        let seen: Vec<(f64, f64)> = cuts.iter().filter_map(told).collect();
-        let through = middle(seen).filter(|(_, frames)| *frames >= FEWEST)?.0;
-        let soft = ((through - THROUGH[0]) / (THROUGH[1] - THROUGH[0])).clamp(0.0, 1.0) as f32;
-        Some(Box::new(self.softened(soft)))
+        let (soft, blur) = (softness(cuts), self.profile(cuts).map(edge_blur));
+        (soft.is_some() || blur.is_some()).then(|| {
+            let sharp = Self { edge_blur: blur.unwrap_or(self.edge_blur), ..*self };
+            Box::new(sharp.softened(soft.unwrap_or(0.0))) as Box<dyn Matting>
+        })
     }
 
     fn mattes(&self, cuts: &[Cut]) -> Result<Vec<Image<f32>>> {
         Ok(cuts.iter().map(|cut| self.matte(cut)).collect())
     }
+}
+
+/// How soft the occluders' edges are, 0 hard … 1 hair, by how much of the surface's texture shines through their rims. The
+/// rim's own colours would not tell: a ball is shaded, too.
+fn softness(cuts: &[Cut]) -> Option<f32> {
+    let told = |cut: &Cut| Some(rim(cut)).filter(|[_, den]| *den > LEAST_TOLD).map(|[n, den]| (n / den, den));
+    let seen: Vec<(f64, f64)> = cuts.iter().filter_map(told).collect();
+    let through = middle(seen).filter(|(_, frames)| *frames >= FEWEST)?.0;
+    Some(((through - THROUGH[0]) / (THROUGH[1] - THROUGH[0])).clamp(0.0, 1.0) as f32)
+}
+
+/// The blur of a cut's edge that suits a profile's standard deviation.
+fn edge_blur(profile: f64) -> f32 {
+    let soft = ((profile - PROFILE[0]) / (PROFILE[1] - PROFILE[0])).clamp(0.0, 1.0) as f32;
+    EDGE_BLUR[0] + soft * (EDGE_BLUR[1] - EDGE_BLUR[0])
 }
 
 /// The weighted median of values, and their number: a frame in which the surface itself was taken for an occluder has no
@@ -138,6 +161,33 @@ impl KnownSurface {
         }
     }
 
+    /// Standard deviation, in pixels, of the profile across the occluders' edges: what of their pixels is mixed, by the
+    /// length of the edges.
+    fn profile(&self, cuts: &[Cut]) -> Option<f64> {
+        /// ∫ 4·Φ(x)·(1 − Φ(x)) dx over a normal distribution's Φ of deviation 1: 4/√π.
+        const MIXED: f64 = 2.256_758;
+        let measuring = Self { edge_weight: MEASURING, ..*self };
+        let sums = cuts.par_iter().map(|cut| {
+            let occluder = cut.surface.map(|s| !s);
+            let share = measuring.solve(cut, &occluder).map(|a| a.clamp(0.0, 1.0));
+            let (w, h) = share.size();
+            let (mut mixed, mut steps) = (0.0f64, 0usize);
+            for (x, y) in (1..h).flat_map(|y| (1..w).map(move |x| (x, y))) {
+                if cut.predicted.coverage[(x, y)] > 0.5 {
+                    let a = share[(x, y)];
+                    mixed += f64::from(4.0 * a * (1.0 - a));
+                    let parted = |q: (usize, usize)| usize::from((share[q] > 0.5) != (a > 0.5));
+                    steps += parted((x - 1, y)) + parted((x, y - 1));
+                }
+            }
+            // Steps along rows and columns are, over all directions, 4/π as long as the edge.
+            (mixed, steps as f64 * FRAC_PI_4)
+        });
+        let (mixed, length) =
+            sums.collect::<Vec<_>>().into_iter().fold((0.0, 0.0), |s, t| (s.0 + t.0, s.1 + t.1));
+        (length > LEAST_EDGE).then(|| mixed / length / MIXED)
+    }
+
     fn matte(&self, cut: &Cut) -> Image<f32> {
         let mut occluder = cut.surface.map(|s| !s);
         let mut share = occluder.map(|&o| f32::from(o));
@@ -167,7 +217,7 @@ impl KnownSurface {
                 return [0.0; 2];
             }
             let prior = edge[(x, y)];
-            let [num, den] = foreground.as_ref().map_or([0.0; 2], |f| f.share(cut, (x, y), prior));
+            let [num, den] = foreground.as_ref().map_or([0.0; 2], |f| f.share(cut, (x, y)));
             [den + self.edge_weight, num + self.edge_weight * prior]
         });
         let start = Image::from_fn(w, h, |x, y| match evidence[(x, y)] {
@@ -233,6 +283,38 @@ mod tests {
         assert_eq!((found[0][(60, 50)], found[0][(3, 3)]), (0.0, 1.0));
     }
 
+    #[test]
+    fn the_width_of_edges_is_measured() {
+        // A ramp as wide as w mixes ⅔·w pixels.
+        for (soft, wanted) in [(1.2f32, 0.35), (2.0, 0.59), (3.0, 0.89)] {
+            let found = KnownSurface::default().profile(&[disc(soft).0, disc(soft).0]).unwrap();
+            assert!((found - wanted).abs() < 0.08, "{found} for {wanted}");
+        }
+        assert_eq!((edge_blur(0.5), edge_blur(0.9)), (EDGE_BLUR[0], EDGE_BLUR[1]));
+    }
+
+    /// Occluder and surface of the same mean colour: what lies far from the surface's own scatter shows the occluder, as
+    /// certainly as it lies far; what lies within says little.
+    #[test]
+    fn grain_tells_an_occluder_from_a_surface_of_its_colour() {
+        let (mut cut, share) = disc(1.0);
+        let surface = [120.0, 120.0, 120.0, 0.0];
+        let grain = |x: usize, y: usize| [-30.0, 25.0, 30.0, -25.0][(x * 7 + y * 3 + x * y) % 4];
+        for (y, x) in (0..100).flat_map(|y| (0..120).map(move |x| (y, x))) {
+            let g = share[(x, y)] * grain(x, y);
+            cut.predicted.surface[(x, y)] = surface;
+            cut.frame[(x, y)] = surface.map(|v| v + g);
+        }
+        let occluder = share.map(|a| *a > 0.5);
+        let inside = distance(&occluder, |o| !o);
+        let foreground = Foreground::around(&cut, &occluder, &inside, foreground::CORE).unwrap();
+        let [pull, weight] = foreground.share(&cut, (60, 50));
+        assert!(pull > 0.5 * weight && weight > 2.0, "{pull} of {weight}");
+        cut.frame[(60, 50)] = surface;
+        let [pull, weight] = foreground.share(&cut, (60, 50));
+        assert!(pull < 0.3 * weight, "{pull} of {weight}");
+    }
+
     /// A ball's shade is not the surface that shines through: nothing is softened for it.
     #[test]
     fn a_shaded_ball_is_not_taken_for_hair() {
@@ -247,10 +329,7 @@ mod tests {
             }
             cut
         };
-        let cuts = [ball(), ball(), ball()];
-        let plain = KnownSurface::default();
-        let tuned = plain.tuned(&cuts).unwrap().mattes(&cuts[..1]).unwrap();
-        assert_eq!(tuned, plain.mattes(&cuts[..1]).unwrap());
+        assert_eq!(softness(&[ball(), ball(), ball()]), Some(0.0));
     }
 
     /// Where the surface shines through a wide rim, the rim is sought as wide.
@@ -259,7 +338,7 @@ mod tests {
         let (cut, share) = disc(16.0);
         let matting = KnownSurface::default();
         let hard = mean_error(&matting.mattes(std::slice::from_ref(&cut)).unwrap()[0], &share);
-        assert!(matting.tuned(std::slice::from_ref(&cut)).is_none(), "one frame may be wrong");
+        assert_eq!(softness(std::slice::from_ref(&cut)), None, "one frame may be wrong");
         let tuned = matting.tuned(&[disc(16.0).0, disc(16.0).0, disc(16.0).0]).unwrap();
         let soft = mean_error(&tuned.mattes(std::slice::from_ref(&cut)).unwrap()[0], &share);
         assert!(soft < 0.5 * hard, "{soft} against {hard}");
