@@ -26,6 +26,8 @@ const STRONGEST: f32 = 12.0;
 const SETTLED: f32 = 100.0;
 /// Weight of a network's mask, whose edges are softer than a picture's, against the colours of a pixel.
 const OPINION: f32 = 0.5;
+/// Pixels from the region's border in which a network's mask does not count.
+const BORDER: usize = 3;
 /// Price of parting two neighbours that look alike.
 const PRICE: f32 = 4.0;
 /// Share of the price that remains where they do not.
@@ -120,7 +122,7 @@ impl<'a> Visibility<'a> {
         let mut claimed = evidence
             .zip(&predicted.coverage, |e, k| if k > 0.01 { e.clamp(-STRONGEST, STRONGEST) } else { 0.0 });
         if let Some(network) = &told.network {
-            claimed = claimed.zip(&network.crop(predicted.part), |e, m| e + opinion(m));
+            claimed = opined(&claimed, &network.crop(predicted.part), &predicted.coverage);
         }
         if let Some(user) = &told.user {
             let said = |e: f32, [shows, said]: Vec2| match said > 0.5 {
@@ -146,6 +148,14 @@ fn beyond_white(mut predicted: Predicted, frame: &Image<Rgba>) -> Predicted {
         }
     }
     predicted
+}
+
+/// Evidence with a network's mask added, but for the region's border: a network has learnt that nothing shows outside, and
+/// is in doubt on either side.
+fn opined(evidence: &Image<f32>, network: &Image<u8>, coverage: &Image<f32>) -> Image<f32> {
+    let inner = box_blur(coverage, BORDER);
+    let counted = network.zip(&inner, |m, k| if k > 0.99 { opinion(m) } else { 0.0 });
+    evidence.zip(&counted, |e, o| e + o)
 }
 
 /// Evidence in a network's mask of a pixel.
@@ -229,6 +239,20 @@ mod tests {
         let surface = beyond_white(predicted, &frame).surface;
         assert_eq!(surface[(0, 0)], [230.0, 150.0, 200.0, 0.0]);
         assert_eq!((surface[(1, 0)][0], surface[(2, 0)][0]), (180.0, 191.0));
+    }
+
+    #[test]
+    fn a_network_has_no_say_at_the_regions_border() {
+        let coverage = Image::from_fn(40, 30, |x, _| f32::from(x >= 10));
+        // It fades over the border, and has seen something within.
+        let network = Image::from_fn(40, 30, |x, _| match x {
+            0..12 => 20,
+            25..30 => 5,
+            _ => 250,
+        });
+        let found = opined(&Image::new(40, 30, 1.0), &network, &coverage);
+        assert!((0..13).all(|x| found[(x, 15)] == 1.0), "{:?}", found.row(15));
+        assert!(found[(27, 15)] < 0.0 && found[(20, 15)] > 1.5, "{:?}", found.row(15));
     }
 
     /// Brightness scatters by thirty levels, hue by two: a pixel of the same brightness and another hue is no surface.
