@@ -61,7 +61,7 @@ pub struct Cut {
     pub predicted: Predicted,
     /// The frame's own pixels there, levels.
     pub frame: Image<Rgba>,
-    /// The surface's scatter there along the axes of [`opponent`](crate::frame::opponent), levels.
+    /// The surface's scatter there along the axes of [`opponent`], levels.
     pub scatter: Image<Rgba>,
     /// Whether a pixel shows the surface.
     pub surface: Image<bool>,
