@@ -8,6 +8,7 @@ use crate::correction::Corrections;
 use crate::frame::{Encoding, Image, Pixel, Rgba, Vec2, cubic_weights};
 use crate::roi::Roi;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Where an atlas picture lies on the reference frame.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -167,6 +168,9 @@ pub struct Header {
     pub map_step: [f64; 2],
     /// Open share of the frame interval, 0 (no motion blur) … 1, as found in the footage.
     pub shutter: f64,
+    /// Frames exposed for a shorter time than the others, with the share of that time, 0…1.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub short_exposures: BTreeMap<usize, f64>,
     /// How the clip's values were taken.
     pub encoding: Encoding,
     /// The region, in full-size pixels.
@@ -174,15 +178,22 @@ pub struct Header {
     /// Identifies the clip: see [`crate::store`].
     pub fingerprint: String,
     /// Settings that led here, by parameter id.
-    pub settings: std::collections::BTreeMap<String, String>,
+    pub settings: BTreeMap<String, String>,
     /// What did the work of a stage, by the stage's parameter, where there is a choice.
     #[serde(default)]
-    pub engines: std::collections::BTreeMap<String, String>,
+    pub engines: BTreeMap<String, String>,
     /// What the user mended, in full-size pixels.
     #[serde(default, skip_serializing_if = "Corrections::is_empty")]
     pub corrections: Corrections,
     /// Per surface, then per frame.
     pub quality: Vec<Vec<Quality>>,
+}
+
+impl Header {
+    /// How long a frame was exposed, as a share of the others' time, 0…1.
+    pub fn exposure(&self, frame: usize) -> f64 {
+        self.short_exposures.get(&frame).copied().unwrap_or(1.0)
+    }
 }
 
 impl Quality {

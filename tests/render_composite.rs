@@ -130,6 +130,19 @@ fn motion_blur_agrees_with_the_plain_implementation() {
 }
 
 #[test]
+fn a_frame_exposed_for_a_shorter_time_is_blurred_less() {
+    let mut scene = Scene { shutter: 0.5, ..Scene::default() }.build();
+    scene.header.short_exposures = [(1, 0.4)].into();
+    let input = footage(scene.header.size);
+    for (t, shutter) in [(1, 0.2), (2, 0.5)] {
+        let same = Scene { shutter, ..Scene::default() }.build();
+        let [got, want] =
+            [&scene, &same].map(|s| render(s, Some(painted(&scene).0), settings(View::Result), t, &input));
+        assert!(largest_difference(&got, &want) < 1e-6, "frame {t}: {}", largest_difference(&got, &want));
+    }
+}
+
+#[test]
 fn nothing_painted_or_nothing_showing_is_bit_exact() {
     let scene = Scene::default().build();
     let input = footage(scene.header.size);

@@ -13,8 +13,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 fn scene() -> Memory {
-    Scene { frames: 3, boxes: vec![[20.0, 20.0, 70.0, 70.0], [90.0, 30.0, 140.0, 80.0]], ..Scene::default() }
-        .build()
+    let boxes = vec![[20.0, 20.0, 70.0, 70.0], [90.0, 30.0, 140.0, 80.0]];
+    let mut scene = Scene { frames: 3, boxes, ..Scene::default() }.build();
+    scene.header.short_exposures = [(1, 0.4)].into();
+    scene
 }
 
 fn written(folder: &Path) -> (Memory, PathBuf) {
@@ -166,7 +168,7 @@ fn absurd_sizes_are_refused_before_memory_is_taken() {
     let n = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
     let json: serde_json::Value = serde_json::from_slice(&bytes[8..8 + n]).unwrap();
     type Change = fn(&mut serde_json::Value);
-    let changes: [(&str, Change); 5] = [
+    let changes: [(&str, Change); 6] = [
         ("0/map", |t| t["shape"] = serde_json::json!([3, 1u64 << 40, 1u64 << 30, 2])),
         ("0/mask", |t| t["shape"] = serde_json::json!([3, 50, 0])),
         ("1/light", |t| t["data_offsets"] = serde_json::json!([0, u64::MAX])),
@@ -177,6 +179,10 @@ fn absurd_sizes_are_refused_before_memory_is_taken() {
         ("__metadata__", |t| {
             let header =
                 t["header"].as_str().unwrap().replace("\"frames\":3", "\"frames\":4000000000000000000");
+            t["header"] = header.into();
+        }),
+        ("__metadata__", |t| {
+            let header = t["header"].as_str().unwrap().replace("{\"1\":0.4}", "{\"3\":0.4}");
             t["header"] = header.into();
         }),
     ];

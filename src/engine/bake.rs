@@ -60,7 +60,7 @@ impl<'a> Baked<'a> {
             fine.expose(0.0, full.size(), reference);
             fine.mean_atlas(full, Some(&visible))?;
             for _ in 0..sharpenings {
-                fine.sharpen(full, Some(&visible))?;
+                fine.sharpen(full, Some(&visible), 0.0)?;
             }
             fine.expose(solution.shutter, full.size(), reference);
         }

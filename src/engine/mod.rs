@@ -339,6 +339,9 @@ impl<'a> Analysis<'a> {
 
     fn header(&self, solutions: &[Solution], quality: &[Vec<Quality>]) -> Header {
         let full = self.full.size();
+        // One camera filmed all regions: the one that tells most of its shutter speaks for all.
+        let told = solutions.iter().max_by(|a, b| a.shutter.total_cmp(&b.shutter));
+        let short = told.into_iter().flat_map(|s| &s.short_exposures);
         Header {
             made_by: concat!("rna-ofx ", env!("CARGO_PKG_VERSION")).into(),
             size: [full.0, full.1],
@@ -346,7 +349,8 @@ impl<'a> Analysis<'a> {
             frames: self.full.len(),
             first_frame: self.job.first_frame,
             map_step: map_step(Scale::between(full, self.size)),
-            shutter: solutions.iter().map(|s| f64::from(s.shutter)).fold(0.0, f64::max),
+            shutter: told.map_or(0.0, |s| f64::from(s.shutter)),
+            short_exposures: short.map(|(t, s)| (*t, f64::from(*s))).collect(),
             encoding: self.full.encoding,
             roi: self.roi.clone(),
             fingerprint: self.fingerprint.clone(),

@@ -44,6 +44,7 @@ pub(super) fn solution(analysis: &dyn Analysis, region: usize, footage: &dyn Foo
         clarity: vec![1.0; header.frames],
         trust: header.quality[region].iter().map(|q| q.visible).collect(),
         shutter: header.shutter as f32,
+        short_exposures: header.short_exposures.iter().map(|(t, s)| (*t, *s as f32)).collect(),
         stiffness: 0.0,
         ceiling: footage.ceiling(),
         canvas,

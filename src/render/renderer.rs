@@ -178,7 +178,8 @@ impl Renderer {
             whole(&surface.picture)
         };
         let layer = self.analysis.layer(k, index)?;
-        let shutter = self.settings.shutter.unwrap_or(header.shutter as f32);
+        let usual = self.settings.shutter.unwrap_or(header.shutter as f32);
+        let shutter = usual * header.exposure(index) as f32;
         let around = if shutter > 0.0 { self.around(k, index, &layer)? } else { None };
         let exposure = around.as_ref().map(|(before, after, frames)| Exposure {
             before,

@@ -229,11 +229,13 @@ pub(super) fn parse(path: &Path, json: &[u8], payload: u64) -> Result<Parsed> {
 /// What reading and rendering rely on in a header; also asked of a header about to be written.
 pub(super) fn check_header(header: &Header, placements: &[Placement]) -> Result<(), String> {
     let positive = |v: &f64| v.is_finite() && *v > 0.0;
+    let in_clip_and_short = |(t, s): (&usize, &f64)| *t < header.frames && (0.0..=1.0).contains(s);
     let checks = [
         (header.frames > 0, "no frames"),
         (header.size.iter().chain(&header.working_size).all(|&v| v > 0), "a frame size of 0"),
         (header.map_step.iter().all(positive), "an impossible map step"),
         (header.shutter.is_finite(), "an impossible shutter"),
+        (header.short_exposures.iter().all(in_clip_and_short), "an impossible exposure"),
         (header.roi.reference_frame < header.frames, "a reference frame outside the clip"),
         (!placements.is_empty(), "no surfaces"),
         (header.quality.len() == placements.len(), "quality for another number of surfaces"),

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::frame::{Image, Rgba, Scale, Vec2, bilinear, box_blur, cubic};
 use crate::light::{Frames, Light, Samples};
 use rayon::prelude::*;
+use std::collections::BTreeMap;
 
 /// Canvas pixels between light samples.
 const SAMPLE_STRIDE: usize = 4;
@@ -48,6 +49,8 @@ pub struct Solution {
     pub trust: Vec<f32>,
     /// Open share of the frame interval found in the footage.
     pub shutter: f32,
+    /// Frames exposed for a shorter time than the others, with the share of that time, 0…1.
+    pub short_exposures: BTreeMap<usize, f32>,
     /// Stiffness found for this surface.
     pub stiffness: f64,
     /// Largest level the footage can hold.
@@ -127,6 +130,7 @@ impl Solution {
             clarity: vec![1.0; footage.len()],
             trust: vec![1.0; footage.len()],
             shutter: 0.0,
+            short_exposures: BTreeMap::new(),
             stiffness: 0.0,
             ceiling: footage.ceiling(),
         })
@@ -157,6 +161,7 @@ impl Solution {
             clarity: self.clarity.clone(),
             trust: self.trust.clone(),
             shutter: self.shutter,
+            short_exposures: self.short_exposures.clone(),
             stiffness: self.stiffness,
             ceiling,
             canvas: fine,

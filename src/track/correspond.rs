@@ -129,6 +129,7 @@ mod tests {
             clarity: vec![1.0; 3],
             trust: vec![1.0; 3],
             shutter: 0.0,
+            short_exposures: std::collections::BTreeMap::new(),
             stiffness: 0.0,
             ceiling: 255.0,
             canvas,

@@ -54,7 +54,7 @@ impl Inverses {
 
 /// A mean over an exposure, sampled at `moments` in frame intervals, of what `sample` gives at a moving position.
 #[inline(always)]
-fn through_shutter<const N: usize>(
+pub(super) fn through_shutter<const N: usize>(
     at: Vec2,
     motion: Vec2,
     moments: [f32; 4],
@@ -75,7 +75,7 @@ fn through_shutter<const N: usize>(
 impl Solution {
     /// The surface as frame `t` of size `frame` should show it; `None` where it cannot be seen at all.
     pub fn predict(&self, inverses: &Inverses, t: usize, frame: (usize, usize)) -> Option<Predicted> {
-        self.predict_with(inverses, t, frame, EXPOSURE.map(|k| k * self.shutter), |v| v)
+        self.predict_with(inverses, t, frame, EXPOSURE.map(|k| k * self.shutter * self.exposure(t)), |v| v)
     }
 
     /// As [`Solution::predict`], with an exposure sampled at other `moments`, in frame intervals, and smeared along what

@@ -26,7 +26,7 @@ pub struct Effort {
 impl Effort {
     /// Steps [`refine`] reports for one region.
     pub fn steps(&self) -> usize {
-        3 * self.rounds + 4 + self.sharpenings
+        3 * self.rounds + 5 + self.sharpenings
     }
 }
 
@@ -93,7 +93,7 @@ pub fn refine(
         }
         solution.mend_gaps(footage, (tracked, &seen), reference)?;
         let usual = solution.usual_maps(&evidence);
-        let shown = solution.realign(footage, usual.as_deref(), progress, &mut evidence)?;
+        let shown = solution.realign(footage, usual.as_deref(), 0.0, progress, &mut evidence)?;
         // A frame that was lost while tracked may have been found since, if others on both sides vouch for it.
         let anchors = |t: &usize| tracked[*t].seen >= ANCHORS;
         let (first, last) = ((0..seen.len()).find(anchors), (0..seen.len()).rfind(anchors));
@@ -106,6 +106,10 @@ pub fn refine(
     }
     solution.mend_gaps(footage, (tracked, &seen), reference)?;
     let shutter = solution.find_shutter(footage)?;
+    step()?;
+    if shutter > 0.0 {
+        solution.settle_smeared(footage, shutter, reference, &mut evidence, progress)?;
+    }
     step()?;
     solution.paint(footage, reference, None, effort.sharpenings, &mut step)?;
     solution.expose(shutter, footage.size(), reference);
@@ -129,7 +133,7 @@ impl Solution {
         self.mean_atlas(footage, visible)?;
         step()?;
         for _ in 0..sharpenings {
-            self.sharpen(footage, visible)?;
+            self.sharpen(footage, visible, 0.0)?;
             step()?;
         }
         self.expose(shutter, footage.size(), reference);
@@ -162,21 +166,44 @@ impl Solution {
         Ok(())
     }
 
-    /// Aligns every frame with the atlas of all frames; with `usual` maps, bends count from those the surface usually
-    /// takes. Returns the share of the region that each frame shows; `evidence` becomes how much of it shows around each
+    /// Aligns every frame once more, as its own exposure smears the surface, whose `shutter` was found: a sharp picture
+    /// fits a smeared one hardly worse a little off. Then says which frames were exposed for a shorter time.
+    fn settle_smeared(
+        &mut self,
+        footage: &dyn Footage,
+        shutter: f32,
+        reference: usize,
+        evidence: &mut Vec<Vec<f32>>,
+        progress: &Progress,
+    ) -> Result<()> {
+        // The mean of smeared frames is smeared, too.
+        self.sharpen(footage, None, shutter)?;
+        let usual = self.usual_maps(evidence);
+        self.realign(footage, usual.as_deref(), shutter, progress, evidence)?;
+        self.fix_gauge(reference);
+        self.fit_light(footage, reference, 2, 4.0)?;
+        self.short_exposures = self.find_short_exposures(footage, shutter)?;
+        Ok(())
+    }
+
+    /// Aligns every frame with the atlas of all frames, smeared by a `shutter`; with `usual` maps, bends count from those
+    /// the surface usually takes. Returns the share of the region that each frame shows; `evidence` becomes how much of it shows around each
     /// control point.
     fn realign(
         &mut self,
         footage: &dyn Footage,
         usual: Option<&[Map]>,
+        shutter: f32,
         progress: &Progress,
         evidence: &mut Vec<Vec<f32>>,
     ) -> Result<Vec<f32>> {
         let options = polish(self.stiffness);
         let texture = self.texture();
+        let inverses = (shutter > 0.0).then(|| Inverses::of(self, footage.size()));
         let one = |t: usize| -> Result<(Map, (f32, Vec<f32>))> {
             progress.check()?;
-            let (map, frame, template) = (&self.maps[t], footage.levels(t)?, self.template(t));
+            let (map, frame) = (&self.maps[t], footage.levels(t)?);
+            let template = self.template_through(inverses.as_ref(), t, shutter);
             if self.trust[t] < trust(ANCHORS) {
                 let found = align(&self.canvas, &frame, &template, map, map, &HELD_BACK);
                 let shown = found.seen(&self.canvas);
@@ -251,14 +278,21 @@ impl Solution {
     }
 
     /// Iterative back-projection: what the re-rendered atlas misses in the frames, averaged over them, goes back into
-    /// it. Undoes the blur of sampling twice, frame → atlas → frame.
-    pub(crate) fn sharpen(&mut self, footage: &dyn Footage, visible: Option<&Visible>) -> Result<()> {
+    /// it. Undoes the blur of sampling twice, frame → atlas → frame, and what of its smear a `shutter` explains.
+    pub(crate) fn sharpen(
+        &mut self,
+        footage: &dyn Footage,
+        visible: Option<&Visible>,
+        shutter: f32,
+    ) -> Result<()> {
         let inverses = Inverses::of(self, footage.size());
         let (w, h) = self.canvas.size();
         let mut sum = Image::new(w, h, [0.0f32; 4]);
         let all: Vec<usize> = (0..footage.len()).collect();
         let missing = |t: usize| {
-            let Some(p) = self.predict(&inverses, t, footage.size()) else { return Ok(None) };
+            let moments = self.around_middle(t, shutter);
+            let predicted = self.predict_with(&inverses, t, footage.size(), moments, |v| v);
+            let Some(p) = predicted else { return Ok(None) };
             let frame = footage.levels(t)?.crop(p.part);
             let misfit = box_blur(&frame.zip(&p.surface, square_mean), 1);
             let seen = Seen::of(visible, t, footage.size())?;

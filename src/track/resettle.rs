@@ -1,6 +1,6 @@
 //! Solving some frames anew against an atlas that stays: their light and their maps, while all others are left alone.
 
-use super::align::{Pin, align_pinned};
+use super::align::{Pin, Template, align_pinned};
 use super::appearance::Solution;
 use super::canvas::Map;
 use super::gaps::ANCHORS;
@@ -49,11 +49,13 @@ impl Solution {
         self.find_stiffness(footage)?;
         for round in 0..ROUNDS {
             self.relight(footage, &frames)?;
+            let inverses = (self.shutter > 0.0).then(|| Inverses::of(self, footage.size()));
             let aligned: Vec<Map> = frames
                 .par_iter()
                 .map(|&t| {
                     progress.check()?;
-                    self.settled(footage, t, retracked, keys, hidden)
+                    let template = self.template_through(inverses.as_ref(), t, self.shutter);
+                    self.settled(footage, (t, template), retracked, keys, hidden)
                 })
                 .collect::<Result<_>>()?;
             frames.iter().zip(aligned).for_each(|(&t, map)| self.maps[t] = map);
@@ -71,13 +73,12 @@ impl Solution {
     fn settled(
         &self,
         footage: &dyn Footage,
-        t: usize,
+        (t, mut template): (usize, Template),
         retracked: &Retracked,
         keys: &[Key],
         hidden: &Hidden,
     ) -> Result<Map> {
         let map = &self.maps[t];
-        let mut template = self.template(t);
         if let Some(hidden) = hidden(t)? {
             let positions = self.canvas.positions(map);
             template.weight = template.weight.zip(&positions, |k, p| k * (1.0 - bilinear(&hidden, p)));
@@ -136,7 +137,7 @@ impl Solution {
             if exact(t) {
                 return None;
             }
-            let off = |p| inverses.motion(t, p).map(|v| -late * v);
+            let off = |p| inverses.motion(t, p).map(|v| -late * self.exposure(t) * v);
             Some((t, self.canvas.moved(&self.maps[t], off)?))
         };
         let moved: BTreeMap<usize, Map> = frames.par_iter().filter_map(one).collect();

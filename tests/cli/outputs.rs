@@ -56,6 +56,7 @@ fn folder() -> tempfile::TempDir {
         first_frame: 0,
         map_step: [8.0, 8.0],
         shutter: 0.0,
+        short_exposures: Default::default(),
         encoding: Encoding::Display,
         roi: Roi {
             reference_frame: 0,

@@ -93,6 +93,7 @@ impl Scene {
             first_frame: 0,
             map_step: STEP,
             shutter: self.shutter,
+            short_exposures: Default::default(),
             encoding: Encoding::Display,
             roi: Roi {
                 reference_frame: 0,
