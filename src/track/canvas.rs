@@ -219,12 +219,8 @@ impl Canvas {
             for (i, bend) in row.iter_mut().enumerate() {
                 let u = [i, j].map(|k| (k * SPARSE) as f32);
                 let start = homography.apply32(self.to_reference(u));
-                let mut p = start;
                 // As in [`Inverse::of`], the other way round.
-                for _ in 0..8 {
-                    let reached = homography.apply32(self.to_reference(canvas_at(p)));
-                    p = [0, 1].map(|k| p[k] + (start[k] - reached[k]).clamp(-20.0, 20.0));
-                }
+                let p = reaching(start, |p| homography.apply32(self.to_reference(canvas_at(p))));
                 *bend = [p[0] - start[0], p[1] - start[1]];
             }
         });
@@ -251,6 +247,33 @@ impl Canvas {
     }
 }
 
+/// The position for which `there` gives `goal`, near which it lies. Newton's method: going on by what is missing, without
+/// asking for slopes, runs away where a bend stretches the surface to twice its size, as a cloth's corner may be.
+fn reaching(goal: Vec2, there: impl Fn(Vec2) -> Vec2) -> Vec2 {
+    /// Step of the slopes' differences, pixels.
+    const APART: f32 = 0.5;
+    /// Least determinant of the slopes; where the surface folds, what is missing is the step.
+    const FOLDED: f32 = 0.05;
+    let minus = |a: Vec2, b: Vec2| [a[0] - b[0], a[1] - b[1]];
+    let mut q = goal;
+    for _ in 0..12 {
+        let reached = there(q);
+        let missing = minus(goal, reached);
+        if missing[0].abs() + missing[1].abs() < 1e-4 {
+            break;
+        }
+        let [a, c] = minus(there([q[0] + APART, q[1]]), reached).map(|v| v / APART);
+        let [b, d] = minus(there([q[0], q[1] + APART]), reached).map(|v| v / APART);
+        let det = a * d - b * c;
+        let step = match det > FOLDED {
+            true => [(d * missing[0] - b * missing[1]) / det, (a * missing[1] - c * missing[0]) / det],
+            false => missing,
+        };
+        q = [0, 1].map(|k| q[k] + step[k].clamp(-20.0, 20.0));
+    }
+    q
+}
+
 /// Where a frame's pixels lie on the canvas, on a coarse grid over the frame.
 ///
 /// Node (i, j) is the frame pixel `((i − 1) · step, (j − 1) · step)`; between nodes the field is Catmull–Rom, and the
@@ -265,8 +288,7 @@ impl Inverse {
     /// Frame pixels (working size) between nodes.
     pub const STEP: usize = 8;
 
-    /// Inverts a map by fixed-point iteration on the homography, which converges as long as the bend's slope is small
-    /// against 1: otherwise the surface would be folded.
+    /// Inverts a map by Newton's method, from where its homography alone would lead back to.
     pub fn of(canvas: &Canvas, map: &Map, frame: (usize, usize)) -> Option<Self> {
         let back = map.homography.inverse()?;
         let centre = [
@@ -284,17 +306,10 @@ impl Inverse {
                 return far.map(|v| -v);
             }
             let start = canvas.to_canvas(back.apply32(p));
-            let mut q = start;
-            if limit(q) == q {
-                for _ in 0..12 {
-                    let reached = canvas.to_canvas(back.apply32(canvas.position(map, q)));
-                    let step = [0, 1].map(|k| (start[k] - reached[k]).clamp(-20.0, 20.0));
-                    q = [q[0] + step[0], q[1] + step[1]];
-                    if step[0].abs() + step[1].abs() < 1e-4 {
-                        break;
-                    }
-                }
-            }
+            let q = match limit(start) == start {
+                true => reaching(start, |q| canvas.to_canvas(back.apply32(canvas.position(map, q)))),
+                false => start,
+            };
             if q[0].is_finite() && q[1].is_finite() { limit(q) } else { far.map(|v| -v) }
         };
         let nodes = |n: usize| (n - 1).div_ceil(Self::STEP) + 3;
@@ -362,6 +377,25 @@ mod tests {
         let reach = inverse.reach(&canvas, (320, 240));
         let corner = canvas.position(&map, [16.0, 16.0]);
         assert!(f64::from(reach.x0) < f64::from(corner[0]) && reach.x1 > 200);
+    }
+
+    /// A cloth's corner, stretched to more than twice its size without a fold.
+    #[test]
+    fn inverse_leads_back_where_the_surface_is_stretched() {
+        let (canvas, _) = bent();
+        let (w, h) = canvas.size();
+        let positions = Image::from_fn(w, h, |x, y| {
+            let p = canvas.to_reference([x as f32, y as f32]);
+            let past = (x as f32 - (w as f32 - 70.0)).max(0.0) * (1.0 - y as f32 / h as f32);
+            [p[0] + past * past / 50.0, p[1]]
+        });
+        let map = canvas.map_of(&positions).unwrap();
+        let inverse = Inverse::of(&canvas, &map, (360, 240)).unwrap();
+        for (x, y) in [(5, 2), (12, 8), (20, 14)].map(|(x, y)| ((w - x) as f32, y as f32)) {
+            let p = canvas.position(&map, [x, y]);
+            let q = inverse.at(p);
+            assert!((q[0] - x).hypot(q[1] - y) < 0.2, "{q:?} for {x},{y}");
+        }
     }
 
     #[test]
