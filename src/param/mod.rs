@@ -358,7 +358,8 @@ pub struct RenderSettings {
     pub soften: f32,
     /// Contrast of the matte's soft edge, after growing and softening; 1 leaves it.
     pub edge: f32,
-    /// Open share of the frame interval; `None` takes the footage's own.
+    /// Open share of the frame interval; `None` takes the footage's own. Frames that were exposed for a shorter time than
+    /// the others take their share of either.
     pub shutter: Option<f32>,
 }
 

@@ -182,13 +182,13 @@ impl Solution {
         self.realign(footage, usual.as_deref(), shutter, progress, evidence)?;
         self.fix_gauge(reference);
         self.fit_light(footage, reference, 2, 4.0)?;
-        self.short_exposures = self.find_short_exposures(footage, shutter)?;
+        self.short_exposures = self.find_short_exposures(footage, shutter, progress)?;
         Ok(())
     }
 
     /// Aligns every frame with the atlas of all frames, smeared by a `shutter`; with `usual` maps, bends count from those
-    /// the surface usually takes. Returns the share of the region that each frame shows; `evidence` becomes how much of it shows around each
-    /// control point.
+    /// the surface usually takes. Returns the share of the region that each frame shows; `evidence` becomes how much of
+    /// it shows around each control point.
     fn realign(
         &mut self,
         footage: &dyn Footage,
