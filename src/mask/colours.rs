@@ -91,8 +91,13 @@ impl Colours {
     pub(super) fn density(&self, colour: Rgba) -> f32 {
         match &self.density {
             None => ANY,
-            Some(d) => UNIFORM * ANY + (1.0 - UNIFORM) * d[bin(colour)],
+            Some(_) => UNIFORM * ANY + self.seen(colour),
         }
+    }
+
+    /// The part of it that is not allowed to any colour; 0 where nothing is known.
+    pub(super) fn seen(&self, colour: Rgba) -> f32 {
+        self.density.as_ref().map_or(0.0, |d| (1.0 - UNIFORM) * d[bin(colour)])
     }
 }
 

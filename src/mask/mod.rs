@@ -63,6 +63,8 @@ pub struct Cut {
     pub frame: Image<Rgba>,
     /// The surface's scatter there along the axes of [`opponent`], levels.
     pub scatter: Image<Rgba>,
+    /// Density of the frame's colour among those the clip's occluders were seen in, per level³: 0 for what none showed.
+    pub occluders: Image<f32>,
     /// Whether a pixel shows the surface.
     pub surface: Image<bool>,
 }
@@ -133,7 +135,8 @@ impl<'a> Visibility<'a> {
         }
         let misfit = misfits(&frame, &predicted.surface, &scatter);
         let surface = cheapest(&claimed, &misfit);
-        Ok(Some(Cut { predicted, frame, scatter, surface }))
+        let occluders = frame.map(|c| self.colours.seen(*c));
+        Ok(Some(Cut { predicted, frame, scatter, occluders, surface }))
     }
 }
 

@@ -1,12 +1,13 @@
-//! What colours an occluder has near each pixel of its edge, told by those further in.
+//! What colours an occluder has near each pixel of its edge, told by those further in and by the clip's.
 
+use super::palette::Palette;
 use crate::frame::{Image, Rgba, bilinear, dilate, gaussian, opponent};
 use crate::mask::Cut;
 
 /// Distance in pixels into the occluder from which a hard edge's colours are pure.
 pub(super) const CORE: f32 = 2.0;
 /// Least standard deviation of the occluder's colour, levels.
-const LEAST_DEVIATION: f32 = 3.0;
+pub(super) const LEAST_DEVIATION: f32 = 3.0;
 /// Shares a pixel's likelihood is taken at.
 const SHARES: usize = 33;
 /// Least variance of a share that a single pixel tells.
@@ -15,21 +16,79 @@ const LEAST_VARIANCE: f32 = 1e-4;
 const REACHES: [(f32, f32); 3] = [(2.5, 1.0), (7.5, 1e-3), (30.0, 1e-6)];
 /// Fewest pixels deep inside that tell an occluder's colours.
 const LEAST_PIXELS: usize = 300;
+/// Share of the clip's colours in an occluder's, the others being those nearby, …
+const CLIPS: f32 = 0.3;
+/// … and where nothing nearby is sure to be pure.
+const CLIPS_ALONE: f32 = 0.95;
+/// Depth in pixels of a core from which edges are soft enough that much of the occluder lies within reach of them.
+const SOFT: f32 = 5.0;
+/// There, how much likelier a pixel is to be covered wholly, in any colour the clip's occluders were seen in, than to any
+/// one other share: an eye amid the hair is no hole, though its colour is none of the hair's.
+const WHOLE: f32 = 3.0;
+/// (2π)^(3/2): the volume of a Gaussian of three channels.
+const VOLUME: f32 = 15.749_61;
+/// Density of an occluder's colour, per level³, that nothing has told: a twentieth of all colours.
+const UNTOLD: f32 = 0.05 / (256.0 * 256.0 * 256.0);
+/// Shares at which a pixel is tried for a mixture.
+const TRIED: usize = 16;
 
-/// Mean and variance of the occluder's pure colours near every pixel, along the axes of [`opponent`], kept as weighted sums at several reaches.
-pub(super) struct Foreground {
-    /// Coarse sums: pixels to a cell, and the sums on the cells.
-    levels: Vec<(usize, Image<[f32; 8]>)>,
+/// Sums over pure pixels near a pixel: colours, their squares, number.
+type Sums = [f32; 8];
+
+/// The occluder's pure colours near every pixel, along the axes of [`opponent`]: mean and variance, kept as weighted sums
+/// at several reaches, and the clip's.
+pub(super) struct Foreground<'a> {
+    /// Coarse sums: pixels to a cell, and the sums on the cells; the nearest first.
+    levels: Vec<(usize, Image<Sums>)>,
+    /// The clip's colours and their share.
+    palette: Option<(&'a Palette, f32)>,
+    /// Whether edges are softer than [`SOFT`] says.
+    soft: bool,
 }
 
-impl Foreground {
-    /// From the pixels that lie `core` deep; around thin things, which are nowhere deep, from their ridges, unless the
-    /// core is deeper than [`CORE`]: then `None` without enough pixels.
-    pub(super) fn around(cut: &Cut, occluder: &Image<bool>, inside: &Image<f32>, core: f32) -> Option<Self> {
-        let deep = core > CORE;
-        if deep && inside.pixels().iter().filter(|d| **d >= core && d.is_finite()).count() < LEAST_PIXELS {
-            return None;
+/// A pixel's colour, the surface's there, and the surface's standard deviation, along the axes of [`opponent`].
+struct Pixel {
+    colour: Rgba,
+    surface: Rgba,
+    scatter: Rgba,
+}
+
+impl Pixel {
+    fn of(cut: &Cut, at: (usize, usize)) -> Self {
+        let (colour, surface) = (opponent(cut.frame[at]), opponent(cut.predicted.surface[at]));
+        Self { colour, surface, scatter: cut.scatter[at] }
+    }
+
+    /// −ln of how likely the pixel is, if `share` of it shows an occluder of that mean and variance and the rest the
+    /// surface: c = αF + (1−α)B, where F scatters about its mean and B about its own, so that the pixel scatters more the
+    /// more of F it shows. [`VOLUME`] is left out.
+    fn cost(&self, share: f32, (mean, variance): (Rgba, Rgba)) -> f32 {
+        let (mut misfit, mut volume) = (0.0, 1.0);
+        for k in 0..3 {
+            let noise = self.scatter[k] * self.scatter[k] + variance[k] * share * share;
+            let off = self.colour[k] - self.surface[k] - share * (mean[k] - self.surface[k]);
+            misfit += off * off / noise;
+            volume *= noise;
         }
+        0.5 * (misfit + volume.ln())
+    }
+}
+
+impl<'a> Foreground<'a> {
+    /// From the pixels that lie `core` deep; around thin things, which are nowhere deep, from their ridges. A core deeper
+    /// than [`CORE`] needs enough pixels; without, the ridges serve, too, but the clip's colours are believed before them.
+    pub(super) fn around(
+        cut: &Cut,
+        occluder: &Image<bool>,
+        inside: &Image<f32>,
+        core: f32,
+        palette: Option<&'a Palette>,
+    ) -> Self {
+        let deep = core > CORE;
+        let lacking =
+            deep && inside.pixels().iter().filter(|d| **d >= core && d.is_finite()).count() < LEAST_PIXELS;
+        let soft = core > SOFT;
+        let (core, deep) = if lacking { (CORE, false) } else { (core, deep) };
         let ridge = dilate(inside, 2);
         let (w, h) = occluder.size();
         let pure = Image::from_fn(w, h, |x, y| {
@@ -49,56 +108,77 @@ impl Foreground {
             let scale = weight / (cell * cell) as f32;
             (cell, sums.map(|v| v.map(|v| v * scale)))
         };
-        Some(Self { levels: REACHES.iter().map(level).collect() })
+        let palette = palette.map(|p| (p, if lacking { CLIPS_ALONE } else { CLIPS }));
+        Self { levels: REACHES.iter().map(level).collect(), palette, soft }
     }
 
-    /// What a pixel says of the occluder's share α in c = αF + (1−α)B, where F scatters about its mean and B about its
-    /// own, so that the pixel scatters more the more of F it shows: `[weight · α, weight]` of the Gaussian that has the
-    /// mean and the variance of the likelihood.
-    pub(super) fn share(&self, cut: &Cut, (x, y): (usize, usize)) -> [f32; 2] {
-        let (mean, variance) = self.at(x, y);
-        let at = (x, y);
-        let (c, b, s) = (opponent(cut.frame[at]), opponent(cut.predicted.surface[at]), cut.scatter[at]);
-        let cost = |share: f32| {
-            let (mut misfit, mut volume) = (0.0, 1.0);
-            for k in 0..3 {
-                let noise = s[k] * s[k] + variance[k] * share * share;
-                let off = c[k] - b[k] - share * (mean[k] - b[k]);
-                misfit += off * off / noise;
-                volume *= noise;
-            }
-            0.5 * (misfit + volume.ln())
-        };
-        let costs: [f32; SHARES] = std::array::from_fn(|i| cost(i as f32 / (SHARES - 1) as f32));
-        let least = costs.iter().copied().fold(f32::INFINITY, f32::min);
-        let mut moments = [0.0f32; 3];
-        for (i, cost) in costs.iter().enumerate() {
+    /// What a pixel says of the occluder's share: `[weight · α, weight]` of the Gaussian that has the mean and the
+    /// variance of the likelihood.
+    pub(super) fn share(&self, cut: &Cut, at: (usize, usize)) -> [f32; 2] {
+        let nearby = colours(&self.levels, at);
+        let pixel = Pixel::of(cut, at);
+        let cost = |i: usize| {
             let share = i as f32 / (SHARES - 1) as f32;
-            let likely = (least - cost).exp() * if i == 0 || i == SHARES - 1 { 0.5 } else { 1.0 };
-            moments = [moments[0] + likely, moments[1] + likely * share, moments[2] + likely * share * share];
+            let near = pixel.cost(share, nearby);
+            let Some((palette, weight)) = self.palette else { return near };
+            let parts = palette.parts.iter();
+            let clips = parts.map(|p| p.weight * (-pixel.cost(share, (p.mean, p.variance))).exp());
+            -((1.0 - weight) * (-near).exp() + weight * clips.sum::<f32>() + f32::MIN_POSITIVE).ln()
+        };
+        let mut costs: [f32; SHARES] = std::array::from_fn(cost);
+        if self.soft {
+            let whole = &mut costs[SHARES - 1];
+            let any = WHOLE * VOLUME * cut.occluders[at];
+            *whole = -((-*whole).exp() + any + f32::MIN_POSITIVE).ln();
         }
-        let mean = moments[1] / moments[0];
-        let variance = (moments[2] / moments[0] - mean * mean).max(LEAST_VARIANCE);
-        // A flat likelihood says nothing: its own mean and variance are taken off.
-        let weight = (1.0 / variance - 12.0).max(0.0);
-        if weight == 0.0 { [0.0; 2] } else { [(mean / variance - 6.0).clamp(0.0, weight), weight] }
+        let least = costs.iter().copied().fold(f32::INFINITY, f32::min);
+        let mut likely = costs.map(|cost| (least - cost).exp());
+        // The ends stand for half a step.
+        likely[0] *= 0.5;
+        likely[SHARES - 1] *= 0.5;
+        gaussian_of(&likely)
     }
 
-    /// Mean colour and variance at a pixel.
-    fn at(&self, x: usize, y: usize) -> (Rgba, Rgba) {
-        let mut sum = [0.0f32; 8];
-        for (cell, sums) in &self.levels {
-            let place = |v: usize| (v as f32 + 0.5) / *cell as f32 - 0.5;
-            let part = bilinear(sums, [place(x), place(y)]);
-            (0..8).for_each(|k| sum[k] += part[k]);
-        }
-        let n = sum[6].max(1e-12);
-        let mean = [sum[0] / n, sum[1] / n, sum[2] / n, 0.0];
-        let least = LEAST_DEVIATION * LEAST_DEVIATION;
-        let variance =
-            [0, 1, 2, 3].map(|k| if k < 3 { (sum[3 + k] / n - mean[k] * mean[k]).max(least) } else { 0.0 });
-        (mean, variance)
+    /// Log-odds that a pixel that was taken for the occluder, or for the surface, is none of it purely. It is not asked
+    /// itself, nor are its neighbours: they would say that they are what they were taken for.
+    pub(super) fn mixed(&self, cut: &Cut, at: (usize, usize), occluder: bool) -> f32 {
+        let beyond = colours(&self.levels[1..], at);
+        let pixel = Pixel::of(cut, at);
+        let cost = |i: usize| pixel.cost(i as f32 / TRIED as f32, beyond);
+        let taken_for = if occluder { TRIED } else { 0 };
+        let others = (0..=TRIED).filter(|i| *i != taken_for).map(cost).fold(f32::INFINITY, f32::min);
+        cost(taken_for).min(-(UNTOLD * VOLUME).ln()) - others
     }
+}
+
+/// `[weight · mean, weight]` of the Gaussian that has the mean and the variance of a likelihood over shares from 0 to 1.
+fn gaussian_of(likely: &[f32; SHARES]) -> [f32; 2] {
+    let mut moments = [0.0f32; 3];
+    for (i, likely) in likely.iter().enumerate() {
+        let share = i as f32 / (SHARES - 1) as f32;
+        moments = [moments[0] + likely, moments[1] + likely * share, moments[2] + likely * share * share];
+    }
+    let mean = moments[1] / moments[0];
+    let variance = (moments[2] / moments[0] - mean * mean).max(LEAST_VARIANCE);
+    // A flat likelihood says nothing: its own mean and variance are taken off.
+    let weight = (1.0 / variance - 12.0).max(0.0);
+    if weight == 0.0 { [0.0; 2] } else { [(mean / variance - 6.0).clamp(0.0, weight), weight] }
+}
+
+/// Mean colour and variance at a pixel.
+fn colours(levels: &[(usize, Image<Sums>)], (x, y): (usize, usize)) -> (Rgba, Rgba) {
+    let mut sum = [0.0f32; 8];
+    for (cell, sums) in levels {
+        let place = |v: usize| (v as f32 + 0.5) / *cell as f32 - 0.5;
+        let part = bilinear(sums, [place(x), place(y)]);
+        (0..8).for_each(|k| sum[k] += part[k]);
+    }
+    let n = sum[6].max(1e-12);
+    let mean = [sum[0] / n, sum[1] / n, sum[2] / n, 0.0];
+    let least = LEAST_DEVIATION * LEAST_DEVIATION;
+    let variance =
+        [0, 1, 2, 3].map(|k| if k < 3 { (sum[3 + k] / n - mean[k] * mean[k]).max(least) } else { 0.0 });
+    (mean, variance)
 }
 
 /// Sums over square cells of pixels.

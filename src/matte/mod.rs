@@ -5,6 +5,7 @@
 
 mod foreground;
 mod laplacian;
+mod palette;
 #[cfg(feature = "onnx")]
 mod vitmatte;
 
@@ -12,10 +13,11 @@ mod vitmatte;
 pub use vitmatte::VitMatte;
 
 use crate::error::Result;
-use crate::frame::{Image, Rgba, distance, gaussian};
+use crate::frame::{Image, Rgba, dilate, distance, gaussian};
 use crate::mask::Cut;
 use foreground::Foreground;
 use laplacian::Problem;
+use palette::Palette;
 use rayon::prelude::*;
 use std::f64::consts::FRAC_PI_4;
 
@@ -84,18 +86,40 @@ const LEAST_EDGE: f64 = 200.0;
 const ROUNDS: usize = 2;
 /// Share of its depth from which the colours of a soft edge are pure.
 const PURE: f32 = 0.6;
+/// Log-odds from which a pixel away from the cut is mixed, whatever the cut took it for.
+const MIXED: f32 = 5.0;
+/// Pixels from the occluder within which strands may lie that the cut took for the surface.
+const STRAY: f32 = 30.0;
+/// Half the width, in pixels, of the gaps and strands that a cut loses. What is wider it saw as a whole and decided on.
+const THIN: f32 = 2.0;
+/// Most weight of the cut against the colours of what it lost.
+const LOST_WEIGHT: f32 = 15.0;
 
 impl Matting for KnownSurface {
     fn tuned(&self, cuts: &[Cut]) -> Option<Box<dyn Matting>> {
         let (soft, blur) = (softness(cuts), self.profile(cuts).map(edge_blur));
         (soft.is_some() || blur.is_some()).then(|| {
             let sharp = Self { edge_blur: blur.unwrap_or(self.edge_blur), ..*self };
-            Box::new(sharp.softened(soft.unwrap_or(0.0))) as Box<dyn Matting>
+            let edges = sharp.softened(soft.unwrap_or(0.0));
+            let palette = Palette::learn(cuts, edges.core());
+            Box::new(Tuned { edges, palette }) as Box<dyn Matting>
         })
     }
 
     fn mattes(&self, cuts: &[Cut]) -> Result<Vec<Image<f32>>> {
-        Ok(cuts.iter().map(|cut| self.matte(cut)).collect())
+        Ok(cuts.iter().map(|cut| self.matte(cut, None)).collect())
+    }
+}
+
+/// Matting tuned to a clip: how wide its edges are, and its occluders' colours.
+struct Tuned {
+    edges: KnownSurface,
+    palette: Option<Palette>,
+}
+
+impl Matting for Tuned {
+    fn mattes(&self, cuts: &[Cut]) -> Result<Vec<Image<f32>>> {
+        Ok(cuts.iter().map(|cut| self.edges.matte(cut, self.palette.as_ref())).collect())
     }
 }
 
@@ -169,7 +193,7 @@ impl KnownSurface {
         let measuring = Self { edge_weight: MEASURING, ..*self };
         let sums = cuts.par_iter().map(|cut| {
             let occluder = cut.surface.map(|s| !s);
-            let share = measuring.solve(cut, &occluder).map(|a| a.clamp(0.0, 1.0));
+            let share = measuring.solve(cut, &occluder, None).map(|a| a.clamp(0.0, 1.0));
             let (w, h) = share.size();
             let (mut mixed, mut steps) = (0.0f64, 0usize);
             for (x, y) in (1..h).flat_map(|y| (1..w).map(move |x| (x, y))) {
@@ -188,7 +212,12 @@ impl KnownSurface {
         (length > LEAST_EDGE).then(|| mixed / length / MIXED)
     }
 
-    fn matte(&self, cut: &Cut) -> Image<f32> {
+    /// Depth in pixels from which the occluder's colours are pure.
+    fn core(&self) -> f32 {
+        if self.depth > HARD { PURE * self.depth } else { foreground::CORE }
+    }
+
+    fn matte(&self, cut: &Cut, palette: Option<&Palette>) -> Image<f32> {
         let mut occluder = cut.surface.map(|s| !s);
         let mut share = occluder.map(|&o| f32::from(o));
         // The second round knows the edge to a fraction of a pixel from the first.
@@ -196,36 +225,53 @@ impl KnownSurface {
             if !occluder.pixels().contains(&true) {
                 break;
             }
-            share = self.solve(cut, &occluder);
+            share = self.solve(cut, &occluder, palette);
             occluder = share.map(|a| *a > 0.5);
         }
         share.map(|a| 1.0 - ((a - self.snap) / (1.0 - 2.0 * self.snap)).clamp(0.0, 1.0))
     }
 
     /// The occluder's share of every pixel, given about where its edge runs.
-    fn solve(&self, cut: &Cut, occluder: &Image<bool>) -> Image<f32> {
+    fn solve(&self, cut: &Cut, occluder: &Image<bool>, palette: Option<&Palette>) -> Image<f32> {
         let outside = distance(occluder, |o| o);
         let inside = distance(occluder, |o| !o);
-        let unknown = outside.zip(&inside, |o, i| o <= self.band && i <= self.depth);
-        let core = if self.depth > HARD { PURE * self.depth } else { foreground::CORE };
-        let foreground = Foreground::around(cut, occluder, &inside, core)
-            .or_else(|| Foreground::around(cut, occluder, &inside, foreground::CORE));
-        let edge = gaussian(&occluder.map(|&o| f32::from(o)), self.edge_blur);
+        let edge = outside.zip(&inside, |o, i| o <= self.band && i <= self.depth);
+        let foreground = Foreground::around(cut, occluder, &inside, self.core(), palette);
         let (w, h) = occluder.size();
+        let suspect = Image::from_fn(w, h, |x, y| {
+            let at = (x, y);
+            let near = outside[at] <= STRAY && inside[at].is_finite();
+            near && !edge[at]
+                && cut.predicted.coverage[at] > 0.5
+                && foreground.mixed(cut, at, occluder[at]) > MIXED
+        });
+        let lost = thin(&suspect);
+        let unknown = edge.zip(&lost, |e, l| e || l);
+        let prior = gaussian(&occluder.map(|&o| f32::from(o)), self.edge_blur);
         let evidence = Image::from_fn(w, h, |x, y| {
             if !unknown[(x, y)] {
                 return [0.0; 2];
             }
-            let prior = edge[(x, y)];
-            let [num, den] = foreground.as_ref().map_or([0.0; 2], |f| f.share(cut, (x, y)));
-            [den + self.edge_weight, num + self.edge_weight * prior]
+            let [pull, weight] = foreground.share(cut, (x, y));
+            let own = if lost[(x, y)] { self.edge_weight.min(LOST_WEIGHT) } else { self.edge_weight };
+            [weight + own, pull + own * prior[(x, y)]]
         });
         let start = Image::from_fn(w, h, |x, y| match evidence[(x, y)] {
-            [den, num] if den > 0.0 => (num / den).clamp(0.0, 1.0),
+            [weight, pull] if weight > 0.0 => (pull / weight).clamp(0.0, 1.0),
             _ => f32::from(occluder[(x, y)]),
         });
         Problem { picture: &cut.frame, unknown: &unknown, evidence: &evidence }.solve(start)
     }
+}
+
+/// The parts of a mask that are at most twice [`THIN`] wide, a pixel wider.
+fn thin(mask: &Image<bool>) -> Image<bool> {
+    /// Pixels around a wide part that belong to it, its slopes.
+    const SLOPES: f32 = 2.0;
+    let depth = distance(mask, |m| !m);
+    let wide = distance(&depth.map(|d| *d > THIN), |d| d);
+    let kept = mask.zip(&wide, |m, d| f32::from(m && d > THIN + SLOPES));
+    dilate(&kept, 1).map(|m| *m > 0.0)
 }
 
 #[cfg(test)]
@@ -258,7 +304,8 @@ mod tests {
             coverage: Image::new(w, h, 1.0),
         };
         let scatter = Image::new(w, h, [2.0, 2.0, 2.0, 0.0]);
-        let cut = Cut { predicted, frame, scatter, surface: share.map(|a| *a < 0.2) };
+        let occluders = Image::new(w, h, 0.0);
+        let cut = Cut { predicted, frame, scatter, occluders, surface: share.map(|a| *a < 0.2) };
         (cut, share)
     }
 
@@ -307,12 +354,77 @@ mod tests {
         }
         let occluder = share.map(|a| *a > 0.5);
         let inside = distance(&occluder, |o| !o);
-        let foreground = Foreground::around(&cut, &occluder, &inside, foreground::CORE).unwrap();
+        let foreground = Foreground::around(&cut, &occluder, &inside, foreground::CORE, None);
         let [pull, weight] = foreground.share(&cut, (60, 50));
         assert!(pull > 0.5 * weight && weight > 2.0, "{pull} of {weight}");
         cut.frame[(60, 50)] = surface;
         let [pull, weight] = foreground.share(&cut, (60, 50));
         assert!(pull < 0.3 * weight, "{pull} of {weight}");
+    }
+
+    /// Paints a mark over the disc's frame, with a share of the occluder of 1 where `mark` says 1; the cut does not see it.
+    fn marked(mark: impl Fn(f32, f32) -> f32) -> Cut {
+        let (mut cut, _) = disc(2.0);
+        for (y, x) in (0..100).flat_map(|y| (0..120).map(move |x| (y, x))) {
+            let a = mark(x as f32, y as f32);
+            if a >= 0.0 {
+                let b = cut.predicted.surface[(x, y)];
+                let f = [200.0, 60.0, 160.0, 0.0];
+                cut.frame[(x, y)] = [0, 1, 2, 3].map(|c| a * f[c] + (1.0 - a) * b[c]);
+            }
+        }
+        cut
+    }
+
+    fn tuned_matte(cut: Cut) -> Image<f32> {
+        let matting = KnownSurface::default().tuned(&[disc(2.0).0, disc(2.0).0, disc(2.0).0]).unwrap();
+        matting.mattes(&[cut]).unwrap().remove(0)
+    }
+
+    #[test]
+    fn a_slit_and_a_strand_that_the_cut_lost_are_found() {
+        let line = |off: f32| (2.0 - off.abs()).clamp(0.0, 1.0);
+        let slit = tuned_matte(marked(|x, y| {
+            if (35.0..60.0).contains(&y) && (x - 60.0).abs() < 2.0 { 1.0 - line(x - 60.0) } else { -1.0 }
+        }));
+        assert!((40..55).all(|y| slit[(60, y)] > 0.8 && slit[(50, y)] == 0.0), "{}", slit[(60, 45)]);
+        let strand = tuned_matte(marked(|x, y| {
+            if (30.0..70.0).contains(&y) && (x - 105.0).abs() < 2.0 { line(x - 105.0) } else { -1.0 }
+        }));
+        assert!((35..65).all(|y| strand[(105, y)] < 0.2 && strand[(98, y)] == 1.0), "{}", strand[(105, 45)]);
+    }
+
+    /// An eye of the surface's colour is no hole: the cut saw all of it and closed it.
+    #[test]
+    fn a_wide_patch_is_left_as_it_was_cut() {
+        let eye = tuned_matte(marked(|x, y| if (x - 60.0).hypot(y - 50.0) < 7.0 { 0.0 } else { -1.0 }));
+        assert_eq!(eye[(60, 50)], 0.0);
+    }
+
+    /// The same within a soft edge, where each pixel is asked: it may show the surface or an occluder that looks like it.
+    #[test]
+    fn a_patch_in_a_colour_that_occluders_were_seen_in_is_no_hole() {
+        let in_eye = |x: f32, y: f32| (x - 42.0).hypot(y - 50.0) < 5.0;
+        let mut cut = marked(|x, y| if in_eye(x, y) { 0.0 } else { -1.0 });
+        cut.scatter = Image::new(120, 100, [8.0, 8.0, 8.0, 0.0]);
+        let palette = Palette::learn(&[disc(2.0).0], PURE * SOFTEST.depth).unwrap();
+        let unseen = SOFTEST.matte(&cut, Some(&palette));
+        cut.occluders = Image::from_fn(120, 100, |x, y| if in_eye(x as f32, y as f32) { 3e-4 } else { 0.0 });
+        let seen = SOFTEST.matte(&cut, Some(&palette));
+        assert!(seen[(42, 50)] < 0.3 && unseen[(42, 50)] > 0.7, "{}, {}", seen[(42, 50)], unseen[(42, 50)]);
+    }
+
+    /// Strands that nowhere hide the surface wholly, as hair that comes into the region: their own colours are mixed, and
+    /// taken for pure would tell too large a share.
+    #[test]
+    fn the_clips_colours_tell_the_share_of_strands_without_a_core() {
+        let strand = |x: usize| if x % 9 == 4 { 0.4 } else { 0.0 };
+        let mut cut = marked(|x, _| strand(x as usize));
+        cut.surface = Image::from_fn(120, 100, |x, _| strand(x) == 0.0);
+        let palette = Palette::learn(&[disc(2.0).0], PURE * SOFTEST.depth).unwrap();
+        let mean = |found: Image<f32>| (20..80).map(|y| 1.0 - found[(58, y)]).sum::<f32>() / 60.0;
+        let (own, clips) = (mean(SOFTEST.matte(&cut, None)), mean(SOFTEST.matte(&cut, Some(&palette))));
+        assert!((clips - 0.4).abs() < 0.08 && (own - 0.4).abs() > 0.2, "{own}, {clips}");
     }
 
     /// A ball's shade is not the surface that shines through: nothing is softened for it.

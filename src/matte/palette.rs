@@ -1,0 +1,121 @@
+//! The pure colours of a clip's occluders, for where a frame shows too little of one: hair that just comes into the
+//! region has no pixel that hides the surface wholly, yet frames later it has plenty.
+
+use crate::frame::{Rgba, distance, opponent};
+use crate::mask::Cut;
+
+/// Most parts the colours are told apart in.
+const PARTS: usize = 8;
+/// Least depth in pixels from which an occluder's pixels are pure.
+const LEAST_DEPTH: f32 = 3.0;
+/// Fewest pure pixels that tell the clip's colours.
+const LEAST_PIXELS: usize = 300;
+/// Variance along the widest axis, levels squared, below which a part is one colour.
+const ONE_COLOUR: f32 = 25.0;
+
+/// One part of a [`Palette`], along the axes of [`opponent`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Part {
+    /// Share of the pure pixels.
+    pub(super) weight: f32,
+    /// Mean colour, levels.
+    pub(super) mean: Rgba,
+    /// Variance, levels squared, at least [`super::foreground::LEAST_DEVIATION`]'s.
+    pub(super) variance: Rgba,
+}
+
+/// A clip's pure colours as a mixture of Gaussians.
+#[derive(Debug, Clone)]
+pub(super) struct Palette {
+    pub(super) parts: Vec<Part>,
+}
+
+impl Palette {
+    /// From the pixels that lie `depth` and more within the cuts; `None` without enough of them.
+    pub(super) fn learn(cuts: &[Cut], depth: f32) -> Option<Self> {
+        let depth = depth.max(LEAST_DEPTH);
+        let pure: Vec<Rgba> = cuts.iter().flat_map(|cut| deep(cut, depth)).collect();
+        (pure.len() >= LEAST_PIXELS).then(|| Self::of(pure))
+    }
+
+    /// The colours cut at the mean of their widest axis, and again (P. Heckbert, *Color Image Quantization for Frame
+    /// Buffer Display*, 1982, splits at the median).
+    fn of(colours: Vec<Rgba>) -> Self {
+        let all = colours.len() as f32;
+        let mut groups = vec![(Part::of(&colours, all), colours)];
+        while groups.len() < PARTS {
+            // How much is gained by cutting a part: its squared deviations along its widest axis.
+            let spread = |p: &Part| p.weight * p.variance[p.widest()];
+            let widest =
+                (0..groups.len()).max_by(|a, b| spread(&groups[*a].0).total_cmp(&spread(&groups[*b].0)));
+            let Some(k) = widest.filter(|k| {
+                let part = &groups[*k].0;
+                part.variance[part.widest()] >= ONE_COLOUR
+            }) else {
+                break;
+            };
+            let (part, colours) = groups.swap_remove(k);
+            let axis = part.widest();
+            let (low, high): (Vec<Rgba>, Vec<Rgba>) =
+                colours.into_iter().partition(|c| c[axis] < part.mean[axis]);
+            groups.extend([low, high].map(|side| (Part::of(&side, all), side)));
+        }
+        Self { parts: groups.into_iter().map(|(part, _)| part).collect() }
+    }
+}
+
+impl Part {
+    fn of(colours: &[Rgba], all: f32) -> Self {
+        let n = colours.len() as f32;
+        let mean: Rgba = std::array::from_fn(|k| colours.iter().map(|c| c[k]).sum::<f32>() / n);
+        let about = |k: usize| colours.iter().map(|c| (c[k] - mean[k]).powi(2)).sum::<f32>() / n;
+        let least = super::foreground::LEAST_DEVIATION.powi(2);
+        let variance = std::array::from_fn(|k| if k < 3 { about(k).max(least) } else { 0.0 });
+        Self { weight: n / all, mean, variance }
+    }
+
+    /// Axis along which the colours differ most.
+    fn widest(&self) -> usize {
+        (1..3).fold(0, |best, k| if self.variance[k] > self.variance[best] { k } else { best })
+    }
+}
+
+/// Colours of a cut's pixels that lie `depth` and more within the occluder.
+fn deep(cut: &Cut, depth: f32) -> impl Iterator<Item = Rgba> {
+    let inside = distance(&cut.surface, |s| s);
+    let pixels = inside.pixels().iter().zip(cut.predicted.coverage.pixels()).zip(cut.frame.pixels());
+    let pure: Vec<Rgba> =
+        pixels.filter(|((d, k), _)| **d >= depth && **k > 0.5).map(|(_, c)| opponent(*c)).collect();
+    pure.into_iter()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_colours_are_told_apart_with_their_shares() {
+        let grain = |i: usize| ((i * 37) % 5) as f32 - 2.0;
+        let colour = |i: usize| {
+            let g = grain(i);
+            if i.is_multiple_of(4) {
+                [200.0 + g, 10.0 - g, 60.0, 0.0]
+            } else {
+                [90.0 - g, -40.0, 15.0 + g, 0.0]
+            }
+        };
+        let palette = Palette::of((0..800).map(colour).collect());
+        assert_eq!(palette.parts.len(), 2, "grain is no colour of its own: {:?}", palette.parts);
+        let bright = palette.parts.iter().find(|p| p.mean[0] > 150.0).unwrap();
+        assert!((bright.weight - 0.25).abs() < 1e-3 && (bright.mean[0] - 200.0).abs() < 1.0, "{bright:?}");
+        assert!(palette.parts.iter().all(|p| (0..3).all(|k| (9.0..25.0).contains(&p.variance[k]))));
+    }
+
+    #[test]
+    fn no_more_parts_than_are_kept_and_all_pixels_in_one() {
+        let palette =
+            Palette::of((0..4000).map(|i| [(i % 97) as f32 * 2.0, (i % 31) as f32, 0.0, 0.0]).collect());
+        assert_eq!(palette.parts.len(), PARTS);
+        assert!((palette.parts.iter().map(|p| p.weight).sum::<f32>() - 1.0).abs() < 1e-5);
+    }
+}
