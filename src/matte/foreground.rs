@@ -20,10 +20,8 @@ const LEAST_PIXELS: usize = 300;
 const CLIPS: f32 = 0.3;
 /// … and where nothing nearby is sure to be pure.
 const CLIPS_ALONE: f32 = 0.95;
-/// Depth in pixels of a core from which edges are soft enough that much of the occluder lies within reach of them.
-const SOFT: f32 = 5.0;
-/// There, how much likelier a pixel is to be covered wholly, in any colour the clip's occluders were seen in, than to any
-/// one other share: an eye amid the hair is no hole, though its colour is none of the hair's.
+/// How much likelier a pixel is to be covered wholly, in any colour the clip's occluders were seen in, than to any one
+/// other share: an eye amid the hair is no hole, though its colour is none of the hair's.
 const WHOLE: f32 = 3.0;
 /// (2π)^(3/2): the volume of a Gaussian of three channels.
 const VOLUME: f32 = 15.749_61;
@@ -42,8 +40,6 @@ pub(super) struct Foreground<'a> {
     levels: Vec<(usize, Image<Sums>)>,
     /// The clip's colours and their share.
     palette: Option<(&'a Palette, f32)>,
-    /// Whether edges are softer than [`SOFT`] says.
-    soft: bool,
 }
 
 /// A pixel's colour, the surface's there, and the surface's standard deviation, along the axes of [`opponent`].
@@ -87,7 +83,6 @@ impl<'a> Foreground<'a> {
         let deep = core > CORE;
         let lacking =
             deep && inside.pixels().iter().filter(|d| **d >= core && d.is_finite()).count() < LEAST_PIXELS;
-        let soft = core > SOFT;
         let (core, deep) = if lacking { (CORE, false) } else { (core, deep) };
         let ridge = dilate(inside, 2);
         let (w, h) = occluder.size();
@@ -109,7 +104,7 @@ impl<'a> Foreground<'a> {
             (cell, sums.map(|v| v.map(|v| v * scale)))
         };
         let palette = palette.map(|p| (p, if lacking { CLIPS_ALONE } else { CLIPS }));
-        Self { levels: REACHES.iter().map(level).collect(), palette, soft }
+        Self { levels: REACHES.iter().map(level).collect(), palette }
     }
 
     /// What a pixel says of the occluder's share: `[weight · α, weight]` of the Gaussian that has the mean and the
@@ -126,7 +121,7 @@ impl<'a> Foreground<'a> {
             -((1.0 - weight) * (-near).exp() + weight * clips.sum::<f32>() + f32::MIN_POSITIVE).ln()
         };
         let mut costs: [f32; SHARES] = std::array::from_fn(cost);
-        if self.soft {
+        if self.palette.is_some() {
             let whole = &mut costs[SHARES - 1];
             let any = WHOLE * VOLUME * cut.occluders[at];
             *whole = -((-*whole).exp() + any + f32::MIN_POSITIVE).ln();

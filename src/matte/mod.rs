@@ -86,6 +86,9 @@ const LEAST_EDGE: f64 = 200.0;
 const ROUNDS: usize = 2;
 /// Share of its depth from which the colours of a soft edge are pure.
 const PURE: f32 = 0.6;
+/// Depth in pixels of a core from which edges are soft: pure pixels are far from many of them, and the clip's colours
+/// help. A hard edge has its own beside it.
+const SOFT: f32 = 5.0;
 /// Log-odds from which a pixel away from the cut is mixed, whatever the cut took it for.
 const MIXED: f32 = 5.0;
 /// Pixels from the occluder within which strands may lie that the cut took for the surface.
@@ -101,7 +104,8 @@ impl Matting for KnownSurface {
         (soft.is_some() || blur.is_some()).then(|| {
             let sharp = Self { edge_blur: blur.unwrap_or(self.edge_blur), ..*self };
             let edges = sharp.softened(soft.unwrap_or(0.0));
-            let palette = Palette::learn(cuts, edges.core());
+            let soft = edges.core() > SOFT;
+            let palette = soft.then(|| Palette::learn(cuts, edges.core())).flatten();
             Box::new(Tuned { edges, palette }) as Box<dyn Matting>
         })
     }
@@ -111,7 +115,7 @@ impl Matting for KnownSurface {
     }
 }
 
-/// Matting tuned to a clip: how wide its edges are, and its occluders' colours.
+/// Matting tuned to a clip: how wide its edges are, and its occluders' colours where they are soft.
 struct Tuned {
     edges: KnownSurface,
     palette: Option<Palette>,
