@@ -27,6 +27,8 @@ const WHOLE: f32 = 3.0;
 const VOLUME: f32 = 15.749_61;
 /// Density of an occluder's colour, per level³, that nothing has told: a twentieth of all colours.
 const UNTOLD: f32 = 0.05 / (256.0 * 256.0 * 256.0);
+/// Log-odds from which a pixel away from the cut is mixed, whatever the cut took it for.
+const MIXED: f32 = 5.0;
 /// Shares at which a pixel is tried for a mixture.
 const TRIED: usize = 16;
 
@@ -134,15 +136,17 @@ impl<'a> Foreground<'a> {
         gaussian_of(&likely)
     }
 
-    /// Log-odds that a pixel that was taken for the occluder, or for the surface, is none of it purely. It is not asked
-    /// itself, nor are its neighbours: they would say that they are what they were taken for.
-    pub(super) fn mixed(&self, cut: &Cut, at: (usize, usize), occluder: bool) -> f32 {
+    /// Whether a pixel that was taken for the occluder, or for the surface, is none of it purely. It is not asked itself,
+    /// nor are its neighbours: they would say that they are what they were taken for.
+    pub(super) fn is_mixed(&self, cut: &Cut, at: (usize, usize), occluder: bool) -> bool {
         let beyond = colours(&self.levels[1..], at);
         let pixel = Pixel::of(cut, at);
         let cost = |i: usize| pixel.cost(i as f32 / TRIED as f32, beyond);
         let taken_for = if occluder { TRIED } else { 0 };
-        let others = (0..=TRIED).filter(|i| *i != taken_for).map(cost).fold(f32::INFINITY, f32::min);
-        cost(taken_for).min(-(UNTOLD * VOLUME).ln()) - others
+        let pure = cost(taken_for).min(-(UNTOLD * VOLUME).ln());
+        // No share costs less than one that fits with the surface's scatter alone; most pixels are settled by that.
+        let [x, y, z, _] = pixel.scatter;
+        pure - (x * y * z).ln() > MIXED && (0..=TRIED).any(|i| i != taken_for && pure - cost(i) > MIXED)
     }
 }
 

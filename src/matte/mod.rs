@@ -89,8 +89,6 @@ const PURE: f32 = 0.6;
 /// Depth in pixels of a core from which edges are soft: pure pixels are far from many of them, and the clip's colours
 /// help. A hard edge has its own beside it.
 const SOFT: f32 = 5.0;
-/// Log-odds from which a pixel away from the cut is mixed, whatever the cut took it for.
-const MIXED: f32 = 5.0;
 /// Pixels from the occluder within which strands may lie that the cut took for the surface.
 const STRAY: f32 = 30.0;
 /// Half the width, in pixels, of the gaps and strands that a cut loses. What is wider it saw as a whole and decided on.
@@ -247,7 +245,7 @@ impl KnownSurface {
             let near = outside[at] <= STRAY && inside[at].is_finite();
             near && !edge[at]
                 && cut.predicted.coverage[at] > 0.5
-                && foreground.mixed(cut, at, occluder[at]) > MIXED
+                && foreground.is_mixed(cut, at, occluder[at])
         });
         let lost = thin(&suspect);
         let unknown = edge.zip(&lost, |e, l| e || l);
