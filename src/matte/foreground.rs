@@ -25,7 +25,7 @@ const CLIPS_ALONE: f32 = 0.95;
 const WHOLE: f32 = 3.0;
 /// (2π)^(3/2): the volume of a Gaussian of three channels.
 const VOLUME: f32 = 15.749_61;
-/// Density of an occluder's colour, per level³, that nothing has told: a twentieth of all colours.
+/// Density, per level³, of an occluder's colour that is none of those nearby: a twentieth of an even spread over all.
 const UNTOLD: f32 = 0.05 / (256.0 * 256.0 * 256.0);
 /// Log-odds from which a pixel away from the cut is mixed, whatever the cut took it for.
 const MIXED: f32 = 5.0;

@@ -8,6 +8,8 @@ use crate::mask::Cut;
 const PARTS: usize = 8;
 /// Least depth in pixels from which an occluder's pixels are pure.
 const LEAST_DEPTH: f32 = 3.0;
+/// About as many pure pixels of a frame are taken, evenly, however large it is.
+const MOST_PIXELS: usize = 16_384;
 /// Fewest pure pixels that tell the clip's colours.
 const LEAST_PIXELS: usize = 300;
 /// Variance along the widest axis, levels squared, below which a part is one colour.
@@ -66,12 +68,19 @@ impl Palette {
 
 impl Part {
     fn of(colours: &[Rgba], all: f32) -> Self {
-        let n = colours.len() as f32;
-        let mean: Rgba = std::array::from_fn(|k| colours.iter().map(|c| c[k]).sum::<f32>() / n);
-        let about = |k: usize| colours.iter().map(|c| (c[k] - mean[k]).powi(2)).sum::<f32>() / n;
+        // In double precision: a sum of many equal colours in single precision would drift past the largest of them, and
+        // a cut there would leave a side empty.
+        let n = colours.len() as f64;
+        let about = |k: usize, centre: f64, power: i32| {
+            colours.iter().map(|c| (f64::from(c[k]) - centre).powi(power)).sum::<f64>() / n
+        };
+        let centre: [f64; 3] = std::array::from_fn(|k| about(k, 0.0, 1));
+        let mean = std::array::from_fn(|k| centre.get(k).map_or(0.0, |m| *m as f32));
         let least = super::foreground::LEAST_DEVIATION.powi(2);
-        let variance = std::array::from_fn(|k| if k < 3 { about(k).max(least) } else { 0.0 });
-        Self { weight: n / all, mean, variance }
+        let variance =
+            std::array::from_fn(|k| centre.get(k).map_or(0.0, |m| (about(k, *m, 2) as f32).max(least)));
+        let weight = n as f32 / all;
+        Self { weight, mean, variance }
     }
 
     /// Axis along which the colours differ most.
@@ -80,13 +89,12 @@ impl Part {
     }
 }
 
-/// Colours of a cut's pixels that lie `depth` and more within the occluder.
-fn deep(cut: &Cut, depth: f32) -> impl Iterator<Item = Rgba> {
+/// Colours of a cut's pixels that lie `depth` and more within the occluder, every so-manieth.
+fn deep(cut: &Cut, depth: f32) -> Vec<Rgba> {
     let inside = distance(&cut.surface, |s| s);
-    let pixels = inside.pixels().iter().zip(cut.predicted.coverage.pixels()).zip(cut.frame.pixels());
-    let pure: Vec<Rgba> =
-        pixels.filter(|((d, k), _)| **d >= depth && **k > 0.5).map(|(_, c)| opponent(*c)).collect();
-    pure.into_iter()
+    let pixels = || inside.pixels().iter().zip(cut.predicted.coverage.pixels()).zip(cut.frame.pixels());
+    let pure = || pixels().filter(|((d, k), _)| **d >= depth && **k > 0.5).map(|(_, c)| *c);
+    pure().step_by(pure().count().div_ceil(MOST_PIXELS).max(1)).map(opponent).collect()
 }
 
 #[cfg(test)]
@@ -109,6 +117,17 @@ mod tests {
         let bright = palette.parts.iter().find(|p| p.mean[0] > 150.0).unwrap();
         assert!((bright.weight - 0.25).abs() < 1e-3 && (bright.mean[0] - 200.0).abs() < 1.0, "{bright:?}");
         assert!(palette.parts.iter().all(|p| (0..3).all(|k| (9.0..25.0).contains(&p.variance[k]))));
+    }
+
+    /// Added up in single precision, the mean of the many would lie above all of them.
+    #[test]
+    fn many_pixels_of_one_colour_keep_it() {
+        let many = Palette::of(
+            (0..3_000_000).map(|i| [if i < 1_500_000 { 301.3 } else { 317.7 }, 3.3, 0.1, 0.0]).collect(),
+        );
+        assert!(many.parts.iter().all(|p| p.mean.iter().chain(&p.variance).all(|v| v.is_finite())));
+        let mean = many.parts.iter().map(|p| p.weight * p.mean[0]).sum::<f32>();
+        assert!((mean - 309.5).abs() < 0.01, "{mean}: {:?}", many.parts);
     }
 
     #[test]

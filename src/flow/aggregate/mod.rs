@@ -13,7 +13,7 @@
 //! The built-in looks were chosen on clips whose answer is known, by the vectors they keep after the round trip, in %
 //! of the right ones (to 2 px) and of the wrong: near frames, threshold 0.80: 99 and 92; 0.90: 97 and 83; 0.95: 93 and
 //! 72; direct, 0.85: 96 and 82; 0.95: 70 and 52. Strict ones pay in holes that spread from frame to frame. The table:
-//! `cargo test --release --test flow_aggregate_truth -- --ignored --nocapture`
+//! `cargo bench --bench flow_aggregate`
 //!
 //! This teaches a fit where things are; it does not place paint. For that, `track` solves for a smooth map.
 

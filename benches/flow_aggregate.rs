@@ -1,9 +1,9 @@
 //! Aggregated correspondences on clips whose answer is known: the tables by which descriptor and thresholds were chosen,
 //! and what aggregation gains over flow measured straight to the reference. Skipped where the clips are absent.
 //!
-//! `cargo test --release --test flow_aggregate_truth -- --ignored --nocapture`
+//! `cargo bench --bench flow_aggregate`, some minutes
 
-// A test fails by panicking; these print tables.
+// A measurement that cannot go on panics; these print tables.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::io::Read;
@@ -154,8 +154,7 @@ fn print_kept(name: &str, judged: &[&Judged]) {
     println!();
 }
 
-#[test]
-#[ignore = "a measurement of a minute"]
+/// What thresholds on the likeness of both ends keep.
 fn thresholds() {
     let appearance = Surroundings::default();
     let mut all = Vec::new();
@@ -268,8 +267,7 @@ fn print_direct(truth: &Truth) {
     plain.print("direct");
 }
 
-#[test]
-#[ignore = "a measurement of some minutes"]
+/// What aggregation gains over flow measured straight to the reference.
 fn aggregated_against_direct() {
     for name in CLIPS {
         let Some(truth) = Truth::open(name) else { return };
@@ -279,4 +277,9 @@ fn aggregated_against_direct() {
         }
         print_direct(&truth);
     }
+}
+
+fn main() {
+    thresholds();
+    aggregated_against_direct();
 }
