@@ -171,7 +171,7 @@ impl<'a> Choice<'a> {
     }
 
     fn matting(&self, choice: EngineChoice) -> Result<Box<dyn Matting>> {
-        let builtin: Box<dyn Matting> = Box::new(KnownSurface::default());
+        let builtin: Box<dyn Matting> = Box::new(KnownSurface);
         #[cfg(feature = "onnx")]
         if let Some(network) = self.network("matting", crate::onnx::Purpose::Matting, choice)? {
             let vitmatte: Box<dyn Matting> = Box::new(crate::matte::VitMatte::new(network));

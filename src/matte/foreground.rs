@@ -8,10 +8,10 @@ use crate::mask::Cut;
 pub(super) const CORE: f32 = 2.0;
 /// Least standard deviation of the occluder's colour, levels.
 pub(super) const LEAST_DEVIATION: f32 = 3.0;
-/// Shares a pixel's likelihood is taken at.
-const SHARES: usize = 33;
-/// Least variance of a share that a single pixel tells.
-const LEAST_VARIANCE: f32 = 1e-4;
+/// Shares a pixel's likelihood is taken at, evenly from 0 to 1.
+pub(super) const SHARES: usize = 33;
+/// What is likely by chance, against the likeliest share.
+const CHANCE: f32 = 1e-6;
 /// Reaches, in pixels, over which the occluder's colour is looked for, with their weights: near if possible.
 const REACHES: [(f32, f32); 3] = [(2.5, 1.0), (7.5, 1e-3), (30.0, 1e-6)];
 /// Fewest pixels deep inside that tell an occluder's colours.
@@ -31,6 +31,9 @@ const UNTOLD: f32 = 0.05 / (256.0 * 256.0 * 256.0);
 const MIXED: f32 = 5.0;
 /// Shares at which a pixel is tried for a mixture.
 const TRIED: usize = 16;
+
+/// How likely a pixel is at each share of the occluder, the likeliest 1.
+pub(super) type Likelihood = [f32; SHARES];
 
 /// Sums over pure pixels near a pixel: colours, their squares, number.
 type Sums = [f32; 8];
@@ -109,9 +112,8 @@ impl<'a> Foreground<'a> {
         Self { levels: REACHES.iter().map(level).collect(), palette }
     }
 
-    /// What a pixel says of the occluder's share: `[weight · α, weight]` of the Gaussian that has the mean and the
-    /// variance of the likelihood.
-    pub(super) fn share(&self, cut: &Cut, at: (usize, usize)) -> [f32; 2] {
+    /// What a pixel says of the occluder's share.
+    pub(super) fn likelihood(&self, cut: &Cut, at: (usize, usize)) -> Likelihood {
         let nearby = colours(&self.levels, at);
         let pixel = Pixel::of(cut, at);
         let cost = |i: usize| {
@@ -129,11 +131,7 @@ impl<'a> Foreground<'a> {
             *whole = -((-*whole).exp() + any + f32::MIN_POSITIVE).ln();
         }
         let least = costs.iter().copied().fold(f32::INFINITY, f32::min);
-        let mut likely = costs.map(|cost| (least - cost).exp());
-        // The ends stand for half a step.
-        likely[0] *= 0.5;
-        likely[SHARES - 1] *= 0.5;
-        gaussian_of(&likely)
+        costs.map(|cost| (least - cost).exp() + CHANCE)
     }
 
     /// Whether a pixel that was taken for the occluder, or for the surface, is none of it purely. It is not asked itself,
@@ -148,20 +146,6 @@ impl<'a> Foreground<'a> {
         let [x, y, z, _] = pixel.scatter;
         pure - (x * y * z).ln() > MIXED && (0..=TRIED).any(|i| i != taken_for && pure - cost(i) > MIXED)
     }
-}
-
-/// `[weight · mean, weight]` of the Gaussian that has the mean and the variance of a likelihood over shares from 0 to 1.
-fn gaussian_of(likely: &[f32; SHARES]) -> [f32; 2] {
-    let mut moments = [0.0f32; 3];
-    for (i, likely) in likely.iter().enumerate() {
-        let share = i as f32 / (SHARES - 1) as f32;
-        moments = [moments[0] + likely, moments[1] + likely * share, moments[2] + likely * share * share];
-    }
-    let mean = moments[1] / moments[0];
-    let variance = (moments[2] / moments[0] - mean * mean).max(LEAST_VARIANCE);
-    // A flat likelihood says nothing: its own mean and variance are taken off.
-    let weight = (1.0 / variance - 12.0).max(0.0);
-    if weight == 0.0 { [0.0; 2] } else { [(mean / variance - 6.0).clamp(0.0, weight), weight] }
 }
 
 /// Mean colour and variance at a pixel.

@@ -3,9 +3,11 @@
 //! Matting is hard in general because neither layer is known. Here one is: the surface behind is light × atlas. Given
 //! the occluder's colour nearby, its share of a mixed pixel follows in closed form.
 
+mod edges;
 mod foreground;
 mod laplacian;
 mod palette;
+mod profile;
 #[cfg(feature = "onnx")]
 mod vitmatte;
 
@@ -13,13 +15,14 @@ mod vitmatte;
 pub use vitmatte::VitMatte;
 
 use crate::error::Result;
-use crate::frame::{Image, Rgba, dilate, distance, gaussian};
+use crate::frame::{Image, dilate, distance, gaussian};
 use crate::mask::Cut;
-use foreground::Foreground;
+use edges::Edges;
+use foreground::{Foreground, Likelihood};
 use laplacian::Problem;
 use palette::Palette;
+use profile::{Place, Profile};
 use rayon::prelude::*;
-use std::f64::consts::FRAC_PI_4;
 
 /// Turns cuts into soft masks.
 pub trait Matting: Send + Sync {
@@ -39,53 +42,24 @@ pub trait Matting: Send + Sync {
 }
 
 /// Matting against the known surface; no model needed.
-#[derive(Debug, Clone, Copy)]
-pub struct KnownSurface {
-    /// Pixels on the surface's side of the cut that may be mixed.
-    pub band: f32,
-    /// Pixels on the occluder's side that may be: few for a hard edge, many for hair.
-    pub depth: f32,
-    /// Weight of the cut's own edge against the colours.
-    pub edge_weight: f32,
-    /// Blur of the cut's edge in pixels: how soft an edge is taken to be when colours say nothing.
-    pub edge_blur: f32,
-    /// Shares nearer to 0 or 1 than this become exactly 0 or 1, so that no trace of the old surface is kept.
-    pub snap: f32,
-}
+#[derive(Debug, Clone, Copy, Default)]
+pub struct KnownSurface;
 
-impl Default for KnownSurface {
-    fn default() -> Self {
-        Self { band: 2.0, depth: HARD, edge_weight: 60.0, edge_blur: 0.5, snap: 0.04 }
+impl Matting for KnownSurface {
+    fn tuned(&self, cuts: &[Cut]) -> Option<Box<dyn Matting>> {
+        (!cuts.is_empty()).then(|| Box::new(Tuned::learn(cuts)) as Box<dyn Matting>)
+    }
+
+    /// Tuned to these cuts alone.
+    fn mattes(&self, cuts: &[Cut]) -> Result<Vec<Image<f32>>> {
+        Tuned::learn(cuts).mattes(cuts)
     }
 }
 
-/// Depth of a hard edge in pixels.
-const HARD: f32 = 3.0;
-/// What suits the softest edges: hair mixes far on both sides of the cut, whose own edge says little there.
-const SOFTEST: KnownSurface =
-    KnownSurface { band: 8.0, depth: 20.0, edge_weight: 5.0, edge_blur: 0.5, snap: 0.04 };
-/// How much of the surface's texture shows through just inside the cut up to which its edge is hard, and from which on it
-/// is softest.
-const THROUGH: [f64; 2] = [0.1, 0.3];
-/// Squared differences of the surface's texture, levels, from which a frame tells it.
-const LEAST_TOLD: f64 = 2e4;
-/// Fewest frames that are believed.
-const FEWEST: usize = 3;
-/// Depths in pixels over which that is taken.
-const RIM: [f32; 2] = [1.0, 4.0];
-/// Weight of the cut's own edge while the width of edges is measured.
-const MEASURING: f32 = 10.0;
-/// Standard deviations, in pixels, of the profile across an edge: those of thin things that are as sharp as pixels can
-/// be, and those from which an edge is as soft as a photographed outline's …
-const PROFILE: [f64; 2] = [0.55, 0.65];
-/// … and the blurs of the cut's edge that suit them.
-const EDGE_BLUR: [f32; 2] = [0.3, 0.75];
-/// Pixels of edge that tell its width.
-const LEAST_EDGE: f64 = 200.0;
-/// Times the edge is looked for.
+/// Times the edge is looked for: the second time, it is known to a fraction of a pixel from the first.
 const ROUNDS: usize = 2;
-/// Share of its depth from which the colours of a soft edge are pure.
-const PURE: f32 = 0.6;
+/// Shares nearer to 0 or 1 than this become exactly 0 or 1, so that no trace of the old surface is kept.
+const SNAP: f32 = 0.04;
 /// Depth in pixels of a core from which edges are soft: pure pixels are far from many of them, and the clip's colours
 /// help. A hard edge has its own beside it.
 const SOFT: f32 = 5.0;
@@ -93,176 +67,150 @@ const SOFT: f32 = 5.0;
 const STRAY: f32 = 30.0;
 /// Half the width, in pixels, of the gaps and strands that a cut loses. What is wider it saw as a whole and decided on.
 const THIN: f32 = 2.0;
-/// Most weight of the cut against the colours of what it lost.
+/// Most weight of the cut's own edge against the colours of what it lost.
 const LOST_WEIGHT: f32 = 15.0;
+/// About as many pixels of a cut tell the clip's profile, evenly, however many there are.
+const MOST_PIXELS: usize = 8192;
 
-impl Matting for KnownSurface {
-    fn tuned(&self, cuts: &[Cut]) -> Option<Box<dyn Matting>> {
-        let (soft, blur) = (softness(cuts), self.profile(cuts).map(edge_blur));
-        (soft.is_some() || blur.is_some()).then(|| {
-            let sharp = Self { edge_blur: blur.unwrap_or(self.edge_blur), ..*self };
-            let edges = sharp.softened(soft.unwrap_or(0.0));
-            let soft = edges.core() > SOFT;
-            let palette = soft.then(|| Palette::learn(cuts, edges.core())).flatten();
-            Box::new(Tuned { edges, palette }) as Box<dyn Matting>
-        })
-    }
-
-    fn mattes(&self, cuts: &[Cut]) -> Result<Vec<Image<f32>>> {
-        Ok(cuts.iter().map(|cut| self.matte(cut, None)).collect())
-    }
-}
-
-/// Matting tuned to a clip: how wide its edges are, and its occluders' colours where they are soft.
+/// Matting tuned to a clip.
+#[derive(Debug, Clone)]
 struct Tuned {
-    edges: KnownSurface,
+    /// How wide its edges are.
+    edges: Edges,
+    /// Its occluders' colours, where edges are soft.
     palette: Option<Palette>,
+    /// How much of an occluder shows at each depth about the edge, as each round knows it.
+    profiles: Vec<Profile>,
 }
 
 impl Matting for Tuned {
     fn mattes(&self, cuts: &[Cut]) -> Result<Vec<Image<f32>>> {
-        Ok(cuts.iter().map(|cut| self.edges.matte(cut, self.palette.as_ref())).collect())
+        Ok(cuts.iter().map(|cut| self.matte(cut)).collect())
     }
 }
 
-/// How soft the occluders' edges are, 0 hard … 1 hair, by how much of the surface's texture shines through their rims. The
-/// rim's own colours would not tell: a ball is shaded, too.
-fn softness(cuts: &[Cut]) -> Option<f32> {
-    let told = |cut: &Cut| Some(rim(cut)).filter(|[_, den]| *den > LEAST_TOLD).map(|[n, den]| (n / den, den));
-    let seen: Vec<(f64, f64)> = cuts.iter().filter_map(told).collect();
-    let through = middle(seen).filter(|(_, frames)| *frames >= FEWEST)?.0;
-    Some(((through - THROUGH[0]) / (THROUGH[1] - THROUGH[0])).clamp(0.0, 1.0) as f32)
-}
+impl Tuned {
+    fn learn(cuts: &[Cut]) -> Self {
+        Self::with_edges(Edges::of(cuts), cuts)
+    }
 
-/// The blur of a cut's edge that suits a profile's standard deviation.
-fn edge_blur(profile: f64) -> f32 {
-    let soft = ((profile - PROFILE[0]) / (PROFILE[1] - PROFILE[0])).clamp(0.0, 1.0) as f32;
-    EDGE_BLUR[0] + soft * (EDGE_BLUR[1] - EDGE_BLUR[0])
-}
-
-/// The weighted median of values, and their number: a frame in which the surface itself was taken for an occluder has no
-/// soft edge, and one that hardly shows an occluder tells little.
-fn middle(mut values: Vec<(f64, f64)>) -> Option<(f64, usize)> {
-    values.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let half = 0.5 * values.iter().map(|v| v.1).sum::<f64>();
-    let mut below = 0.0;
-    let found = values.iter().find(|v| {
-        below += v.1;
-        below >= half
-    })?;
-    Some((found.0, values.len()))
-}
-
-/// How much of the surface's texture shows in the rim of a cut: its differences from pixel to pixel times the frame's, and
-/// times themselves, summed. What the occluder adds to the frame's is its own and sums to nothing.
-fn rim(cut: &Cut) -> [f64; 2] {
-    let occluder = cut.surface.map(|s| !s);
-    let inside = distance(&occluder, |o| !o);
-    let on_rim =
-        |at: (usize, usize)| inside[at] > RIM[0] && inside[at] < RIM[1] && cut.predicted.coverage[at] > 0.5;
-    let (w, h) = occluder.size();
-    let mut sum = [0.0; 2];
-    for (x, y) in (1..h).flat_map(|y| (1..w).map(move |x| (x, y))).filter(|at| on_rim(*at)) {
-        for beside in [(x - 1, y), (x, y - 1)].into_iter().filter(|at| on_rim(*at)) {
-            for c in 0..3 {
-                let of = |p: &Image<Rgba>| f64::from(p[(x, y)][c] - p[beside][c]);
-                let (surface, frame) = (of(&cut.predicted.surface), of(&cut.frame));
-                sum = [sum[0] + surface * frame, sum[1] + surface * surface];
+    fn with_edges(edges: Edges, cuts: &[Cut]) -> Self {
+        let palette = (edges.core() > SOFT).then(|| Palette::learn(cuts, edges.core())).flatten();
+        let mut tuned = Self { edges, palette, profiles: Vec::new() };
+        let mut occluders: Vec<Image<bool>> = cuts.iter().map(|cut| cut.surface.map(|s| !s)).collect();
+        for round in 0..ROUNDS {
+            let of = |(cut, occluder): (&Cut, &Image<bool>)| tuned.border(cut, occluder).told();
+            let pixels: Vec<Vec<_>> = cuts.par_iter().zip(&occluders).map(of).collect();
+            let profile = Profile::learn(&pixels.concat(), edges.trust);
+            if round + 1 < ROUNDS {
+                let found = |(cut, occluder): (&Cut, Image<bool>)| {
+                    tuned.border(cut, &occluder).solve(Some(&profile)).map(|a| *a > 0.5)
+                };
+                occluders = cuts.par_iter().zip(occluders).map(found).collect();
             }
+            tuned.profiles.push(profile);
         }
-    }
-    sum
-}
-
-impl KnownSurface {
-    /// For edges that are this `soft`, from 0 (as it is) to 1.
-    fn softened(self, soft: f32) -> Self {
-        let mix = |a: f32, b: f32| a + soft * (b - a);
-        Self {
-            band: mix(self.band, SOFTEST.band),
-            depth: mix(self.depth, SOFTEST.depth),
-            edge_weight: mix(self.edge_weight, SOFTEST.edge_weight),
-            edge_blur: mix(self.edge_blur, SOFTEST.edge_blur),
-            snap: mix(self.snap, SOFTEST.snap),
-        }
+        tuned
     }
 
-    /// Standard deviation, in pixels, of the profile across the occluders' edges: what of their pixels is mixed, by the
-    /// length of the edges.
-    fn profile(&self, cuts: &[Cut]) -> Option<f64> {
-        /// ∫ 4·Φ(x)·(1 − Φ(x)) dx over a normal distribution's Φ of deviation 1: 4/√π.
-        const MIXED: f64 = 2.256_758;
-        let measuring = Self { edge_weight: MEASURING, ..*self };
-        let sums = cuts.par_iter().map(|cut| {
-            let occluder = cut.surface.map(|s| !s);
-            let share = measuring.solve(cut, &occluder, None).map(|a| a.clamp(0.0, 1.0));
-            let (w, h) = share.size();
-            let (mut mixed, mut steps) = (0.0f64, 0usize);
-            for (x, y) in (1..h).flat_map(|y| (1..w).map(move |x| (x, y))) {
-                if cut.predicted.coverage[(x, y)] > 0.5 {
-                    let a = share[(x, y)];
-                    mixed += f64::from(4.0 * a * (1.0 - a));
-                    let parted = |q: (usize, usize)| usize::from((share[q] > 0.5) != (a > 0.5));
-                    steps += parted((x - 1, y)) + parted((x, y - 1));
-                }
-            }
-            // Steps along rows and columns are, over all directions, 4/π as long as the edge.
-            (mixed, steps as f64 * FRAC_PI_4)
-        });
-        let (mixed, length) =
-            sums.collect::<Vec<_>>().into_iter().fold((0.0, 0.0), |s, t| (s.0 + t.0, s.1 + t.1));
-        (length > LEAST_EDGE).then(|| mixed / length / MIXED)
-    }
-
-    /// Depth in pixels from which the occluder's colours are pure.
-    fn core(&self) -> f32 {
-        if self.depth > HARD { PURE * self.depth } else { foreground::CORE }
-    }
-
-    fn matte(&self, cut: &Cut, palette: Option<&Palette>) -> Image<f32> {
+    fn matte(&self, cut: &Cut) -> Image<f32> {
         let mut occluder = cut.surface.map(|s| !s);
         let mut share = occluder.map(|&o| f32::from(o));
-        // The second round knows the edge to a fraction of a pixel from the first.
-        for _ in 0..ROUNDS {
+        for profile in &self.profiles {
             if !occluder.pixels().contains(&true) {
                 break;
             }
-            share = self.solve(cut, &occluder, palette);
+            share = self.border(cut, &occluder).solve(Some(profile));
             occluder = share.map(|a| *a > 0.5);
         }
-        share.map(|a| 1.0 - ((a - self.snap) / (1.0 - 2.0 * self.snap)).clamp(0.0, 1.0))
+        share.map(|a| 1.0 - ((a - SNAP) / (1.0 - 2.0 * SNAP)).clamp(0.0, 1.0))
     }
 
-    /// The occluder's share of every pixel, given about where its edge runs.
-    fn solve(&self, cut: &Cut, occluder: &Image<bool>, palette: Option<&Palette>) -> Image<f32> {
+    /// What may be mixed, given about where the edge runs.
+    fn border<'a>(&'a self, cut: &'a Cut, occluder: &'a Image<bool>) -> Border<'a> {
         let outside = distance(occluder, |o| o);
         let inside = distance(occluder, |o| !o);
-        let edge = outside.zip(&inside, |o, i| o <= self.band && i <= self.depth);
-        let foreground = Foreground::around(cut, occluder, &inside, self.core(), palette);
+        let near = outside.zip(&inside, |o, i| o <= self.edges.band && i <= self.edges.depth);
+        let foreground = Foreground::around(cut, occluder, &inside, self.edges.core(), self.palette.as_ref());
         let (w, h) = occluder.size();
         let suspect = Image::from_fn(w, h, |x, y| {
             let at = (x, y);
-            let near = outside[at] <= STRAY && inside[at].is_finite();
-            near && !edge[at]
+            let reached = outside[at] <= STRAY && inside[at].is_finite();
+            reached
+                && !near[at]
                 && cut.predicted.coverage[at] > 0.5
                 && foreground.is_mixed(cut, at, occluder[at])
         });
         let lost = thin(&suspect);
-        let unknown = edge.zip(&lost, |e, l| e || l);
-        let prior = gaussian(&occluder.map(|&o| f32::from(o)), self.edge_blur);
-        let evidence = Image::from_fn(w, h, |x, y| {
-            if !unknown[(x, y)] {
-                return [0.0; 2];
+        let pixels = Image::from_fn(w, h, |x, y| {
+            let at = (x, y);
+            let depth = if occluder[at] { inside[at] } else { outside[at] };
+            match (near[at], lost[at]) {
+                (_, true) => Pixel::Lost,
+                (true, _) => Pixel::AtEdge(Place::new(depth, occluder[at])),
+                _ => Pixel::Pure,
             }
-            let [pull, weight] = foreground.share(cut, (x, y));
-            let own = if lost[(x, y)] { self.edge_weight.min(LOST_WEIGHT) } else { self.edge_weight };
-            [weight + own, pull + own * prior[(x, y)]]
         });
-        let start = Image::from_fn(w, h, |x, y| match evidence[(x, y)] {
-            [weight, pull] if weight > 0.0 => (pull / weight).clamp(0.0, 1.0),
-            _ => f32::from(occluder[(x, y)]),
+        Border { edges: self.edges, cut, occluder, foreground, pixels }
+    }
+}
+
+/// What is to be found of a pixel.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Pixel {
+    /// Nothing: it is what it was cut as.
+    Pure,
+    /// Its share, at a place where most cuts are right.
+    AtEdge(Place),
+    /// Its share, where the cut is likely to be wrong.
+    Lost,
+}
+
+/// The pixels of a frame that may be mixed.
+struct Border<'a> {
+    edges: Edges,
+    cut: &'a Cut,
+    /// Which pixels show more of the occluder.
+    occluder: &'a Image<bool>,
+    foreground: Foreground<'a>,
+    pixels: Image<Pixel>,
+}
+
+impl Border<'_> {
+    /// What some pixels at the edge say, where the surface is known.
+    fn told(&self) -> Vec<(Place, Likelihood)> {
+        let (w, h) = self.pixels.size();
+        let all = (0..h).flat_map(|y| (0..w).map(move |x| (x, y)));
+        let at_edge = all.filter_map(|at| match self.pixels[at] {
+            Pixel::AtEdge(place) if self.cut.predicted.coverage[at] > 0.5 => Some((at, place)),
+            _ => None,
         });
-        Problem { picture: &cut.frame, unknown: &unknown, evidence: &evidence }.solve(start)
+        let at_edge: Vec<_> = at_edge.collect();
+        let some = at_edge.iter().step_by(at_edge.len().div_ceil(MOST_PIXELS).max(1));
+        some.map(|(at, place)| (*place, self.foreground.likelihood(self.cut, *at))).collect()
+    }
+
+    /// The occluder's share of every pixel, by its colour, its place where the clip's `profile` is known, and the cut.
+    fn solve(&self, profile: Option<&Profile>) -> Image<f32> {
+        let (w, h) = self.pixels.size();
+        let prior = gaussian(&self.occluder.map(|&o| f32::from(o)), self.edges.blur);
+        let evidence = Image::from_fn(w, h, |x, y| {
+            let at = (x, y);
+            let likely = || self.foreground.likelihood(self.cut, at);
+            let ([weight, pull], own) = match (self.pixels[at], profile) {
+                (Pixel::Pure, _) => return [0.0; 2],
+                (Pixel::AtEdge(place), Some(profile)) => (profile.share(place, &likely()), self.edges.weight),
+                (Pixel::AtEdge(_), None) => (profile::alone(&likely()), self.edges.weight),
+                (Pixel::Lost, _) => (profile::alone(&likely()), self.edges.weight.min(LOST_WEIGHT)),
+            };
+            [weight + own, pull + own * prior[at]]
+        });
+        let start = evidence.zip(self.occluder, |[weight, pull], o| match weight > 0.0 {
+            true => pull / weight,
+            false => f32::from(o),
+        });
+        let unknown = self.pixels.map(|p| *p != Pixel::Pure);
+        Problem { picture: &self.cut.frame, unknown: &unknown, evidence: &evidence }.solve(start)
     }
 }
 
@@ -278,6 +226,7 @@ fn thin(mask: &Image<bool>) -> Image<bool> {
 
 #[cfg(test)]
 mod tests {
+    use super::edges::{EDGE_BLUR, SOFTEST, blur_of, softness, width};
     use super::*;
     use crate::frame::Rect;
     use crate::track::Predicted;
@@ -311,13 +260,6 @@ mod tests {
         (cut, share)
     }
 
-    #[test]
-    fn the_middle_value_is_found_by_weight() {
-        assert_eq!(middle(vec![(0.95, 180.0), (0.77, 23.0), (0.79, 22.0)]), Some((0.95, 3)));
-        assert_eq!(middle(vec![(0.6, 1.0), (0.9, 1.0), (0.7, 1.0)]), Some((0.7, 3)));
-        assert_eq!(middle(Vec::new()), None);
-    }
-
     fn mean_error(found: &Image<f32>, share: &Image<f32>) -> f32 {
         let sum: f32 = found.zip(share, |m, a| (m - (1.0 - a)).abs()).pixels().iter().sum();
         sum / share.pixels().len() as f32
@@ -326,7 +268,7 @@ mod tests {
     #[test]
     fn a_hard_edge_is_found_within_the_cut() {
         let (cut, share) = disc(2.0);
-        let matting = KnownSurface::default().tuned(&[disc(2.0).0, disc(2.0).0, disc(2.0).0]);
+        let matting = KnownSurface.tuned(&[disc(2.0).0, disc(2.0).0, disc(2.0).0]);
         let found = matting.unwrap().mattes(std::slice::from_ref(&cut)).unwrap();
         assert!(mean_error(&found[0], &share) < 0.003, "{}", mean_error(&found[0], &share));
         assert_eq!((found[0][(60, 50)], found[0][(3, 3)]), (0.0, 1.0));
@@ -336,10 +278,10 @@ mod tests {
     fn the_width_of_edges_is_measured() {
         // A ramp as wide as w mixes ⅔·w pixels.
         for (soft, wanted) in [(1.2f32, 0.35), (2.0, 0.59), (3.0, 0.89)] {
-            let found = KnownSurface::default().profile(&[disc(soft).0, disc(soft).0]).unwrap();
+            let found = width(&[disc(soft).0, disc(soft).0]).unwrap();
             assert!((found - wanted).abs() < 0.08, "{found} for {wanted}");
         }
-        assert_eq!((edge_blur(0.5), edge_blur(0.9)), (EDGE_BLUR[0], EDGE_BLUR[1]));
+        assert_eq!((blur_of(0.5), blur_of(0.9)), (EDGE_BLUR[0], EDGE_BLUR[1]));
     }
 
     /// Occluder and surface of the same mean colour: what lies far from the surface's own scatter shows the occluder, as
@@ -357,10 +299,10 @@ mod tests {
         let occluder = share.map(|a| *a > 0.5);
         let inside = distance(&occluder, |o| !o);
         let foreground = Foreground::around(&cut, &occluder, &inside, foreground::CORE, None);
-        let [pull, weight] = foreground.share(&cut, (60, 50));
+        let [weight, pull] = profile::alone(&foreground.likelihood(&cut, (60, 50)));
         assert!(pull > 0.5 * weight && weight > 2.0, "{pull} of {weight}");
         cut.frame[(60, 50)] = surface;
-        let [pull, weight] = foreground.share(&cut, (60, 50));
+        let [weight, pull] = profile::alone(&foreground.likelihood(&cut, (60, 50)));
         assert!(pull < 0.3 * weight, "{pull} of {weight}");
     }
 
@@ -379,7 +321,7 @@ mod tests {
     }
 
     fn tuned_matte(cut: Cut) -> Image<f32> {
-        let matting = KnownSurface::default().tuned(&[disc(2.0).0, disc(2.0).0, disc(2.0).0]).unwrap();
+        let matting = KnownSurface.tuned(&[disc(2.0).0, disc(2.0).0, disc(2.0).0]).unwrap();
         matting.mattes(&[cut]).unwrap().remove(0)
     }
 
@@ -409,10 +351,10 @@ mod tests {
         let in_eye = |x: f32, y: f32| (x - 42.0).hypot(y - 50.0) < 5.0;
         let mut cut = marked(|x, y| if in_eye(x, y) { 0.0 } else { -1.0 });
         cut.scatter = Image::new(120, 100, [8.0, 8.0, 8.0, 0.0]);
-        let palette = Palette::learn(&[disc(2.0).0], PURE * SOFTEST.depth).unwrap();
-        let unseen = SOFTEST.matte(&cut, Some(&palette));
+        let matting = Tuned::with_edges(SOFTEST, &[disc(2.0).0]);
+        let unseen = matting.matte(&cut);
         cut.occluders = Image::from_fn(120, 100, |x, y| if in_eye(x as f32, y as f32) { 3e-4 } else { 0.0 });
-        let seen = SOFTEST.matte(&cut, Some(&palette));
+        let seen = matting.matte(&cut);
         assert!(seen[(42, 50)] < 0.3 && unseen[(42, 50)] > 0.7, "{}, {}", seen[(42, 50)], unseen[(42, 50)]);
     }
 
@@ -423,9 +365,10 @@ mod tests {
         let strand = |x: usize| if x % 9 == 4 { 0.4 } else { 0.0 };
         let mut cut = marked(|x, _| strand(x as usize));
         cut.surface = Image::from_fn(120, 100, |x, _| strand(x) == 0.0);
-        let palette = Palette::learn(&[disc(2.0).0], PURE * SOFTEST.depth).unwrap();
+        let with_palette = Tuned::with_edges(SOFTEST, &[disc(2.0).0]);
+        let without = Tuned { palette: None, ..with_palette.clone() };
         let mean = |found: Image<f32>| (20..80).map(|y| 1.0 - found[(58, y)]).sum::<f32>() / 60.0;
-        let (own, clips) = (mean(SOFTEST.matte(&cut, None)), mean(SOFTEST.matte(&cut, Some(&palette))));
+        let (own, clips) = (mean(without.matte(&cut)), mean(with_palette.matte(&cut)));
         assert!((clips - 0.4).abs() < 0.08 && (own - 0.4).abs() > 0.2, "{own}, {clips}");
     }
 
@@ -450,7 +393,7 @@ mod tests {
     #[test]
     fn a_soft_edge_is_noticed_and_followed() {
         let (cut, share) = disc(16.0);
-        let matting = KnownSurface::default();
+        let matting = KnownSurface;
         let hard = mean_error(&matting.mattes(std::slice::from_ref(&cut)).unwrap()[0], &share);
         assert_eq!(softness(std::slice::from_ref(&cut)), None, "one frame may be wrong");
         let tuned = matting.tuned(&[disc(16.0).0, disc(16.0).0, disc(16.0).0]).unwrap();
