@@ -23,7 +23,7 @@ const MODULES: &[(&str, &[&str])] = &[
     ("light", &["frame", "linear"]),
     ("track", &["clip", "error", "flow", "frame", "light", "linear", "progress", "roi"]),
     ("mask", &["clip", "error", "frame", "track"]),
-    ("matte", &["error", "frame", "mask", "onnx"]),
+    ("matte", &["error", "flow", "frame", "linear", "mask", "onnx"]),
     ("fit", &["clip", "error", "flow", "frame", "light", "param", "progress", "track"]),
     ("atlas", &["correction", "error", "frame", "param", "roi"]),
     ("store", &["atlas", "clip", "correction", "error", "frame", "param", "roi"]),

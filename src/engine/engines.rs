@@ -113,8 +113,12 @@ impl Matting for Fallback<dyn Matting> {
         self.first.batch()
     }
 
-    fn mattes(&self, cuts: &[Cut]) -> Result<Vec<Image<f32>>> {
-        self.run(|engine| engine.mattes(cuts))
+    fn reach(&self) -> usize {
+        self.first.reach()
+    }
+
+    fn mattes(&self, cuts: &BTreeMap<usize, Cut>, frames: &[usize]) -> Result<Vec<Image<f32>>> {
+        self.run(|engine| engine.mattes(cuts, frames))
     }
 }
 

@@ -8,6 +8,8 @@ use crate::mask::{Cut, Told, Visibility};
 use crate::matte::Matting;
 use crate::progress::Progress;
 use crate::track::{in_order, spread};
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -61,48 +63,23 @@ impl Masks {
         progress: &Progress,
         done_before: usize,
     ) -> Result<(Self, Vec<Quality>)> {
-        let Source { footage, visibility, told, matting } = source;
+        let Source { footage, visibility, matting, .. } = source;
         let size = footage.size();
         let all: Vec<usize> = (0..footage.len()).collect();
         let tuned = Self::tuned(*footage, visibility, *matting, &spread(&all, TUNED_ON))?;
         let matting = tuned.as_deref().unwrap_or(*matting);
         let mut quality = Vec::with_capacity(frames.len());
-        let batch = matting.batch().max(1);
-        let starts: Vec<usize> = (0..frames.len()).step_by(batch).collect();
-        let cut = |&t: &usize| {
-            progress.check()?;
-            let told = told(t)?;
-            Ok((visibility.cut(*footage, t, &told)?, told.user))
-        };
-        let some = |start: usize| -> Result<Vec<(Image<u8>, Quality)>> {
-            let end = (start + batch).min(frames.len());
-            let (cuts, words): (Vec<Option<Cut>>, Vec<_>) =
-                frames[start..end].iter().map(cut).collect::<Result<Vec<_>>>()?.into_iter().unzip();
-            let places: Vec<bool> = cuts.iter().map(Option::is_some).collect();
-            let cuts: Vec<Cut> = cuts.into_iter().flatten().collect();
-            let shares = matting.mattes(&cuts)?;
-            let mut matted = cuts.iter().zip(&shares);
-            let result = |(there, word): (&bool, &Option<Image<Vec2>>)| match there
-                .then(|| matted.next())
-                .flatten()
-            {
-                Some((cut, share)) => {
-                    let share = &heeding(cut, share, word.as_ref());
-                    (placed(cut, share, visibility, size), judged(cut, share))
-                }
-                None => (Image::new(size.0, size.1, 0), Quality { confidence: 0.0, visible: 0.0, psnr: 0.0 }),
-            };
-            Ok(places.iter().zip(&words).map(result).collect())
-        };
+        let mut window = Window { source, cuts: BTreeMap::new() };
         crate::frame::io::write_atomic(path, |file| {
-            in_order(&starts, some, |start, done| {
-                for (k, (mask, q)) in done.into_iter().enumerate() {
+            for batch in frames.chunks(matting.batch().max(1)) {
+                window.move_to(batch, matting.reach(), progress)?;
+                for (mask, q) in window.mattes(matting, batch)? {
                     file.write_all(mask.pixels()).map_err(Error::io("write", path))?;
                     quality.push(q);
-                    progress.step(done_before + start + k + 1)?;
+                    progress.step(done_before + quality.len())?;
                 }
-                Ok(())
-            })
+            }
+            Ok(())
         })?;
         Ok((Self { path: path.to_path_buf(), size }, quality))
     }
@@ -139,6 +116,49 @@ impl Masks {
         file.seek(SeekFrom::Start((t * bytes.len()) as u64)).map_err(Error::io("read", &self.path))?;
         file.read_exact(&mut bytes).map_err(Error::io("read", &self.path))?;
         Ok(Image::from_vec(self.size.0, self.size.1, bytes))
+    }
+}
+
+/// The cuts that are needed at one time: those of some frames and of the frames about them.
+struct Window<'a> {
+    source: &'a Source<'a>,
+    /// By frame, where the surface can be seen at all.
+    cuts: BTreeMap<usize, Cut>,
+}
+
+impl Window<'_> {
+    /// Cuts what is within `reach` of `frames` and was not yet, and forgets the rest.
+    fn move_to(&mut self, frames: &[usize], reach: usize, progress: &Progress) -> Result<()> {
+        let Source { footage, visibility, told, .. } = self.source;
+        let about = |t: &usize| t.saturating_sub(reach)..(t + reach + 1).min(footage.len());
+        let needed: BTreeSet<usize> = frames.iter().flat_map(about).collect();
+        self.cuts.retain(|t, _| needed.contains(t));
+        let missing: Vec<usize> = needed.into_iter().filter(|t| !self.cuts.contains_key(t)).collect();
+        let cut = |t: usize| {
+            progress.check()?;
+            visibility.cut(*footage, t, &told(t)?)
+        };
+        in_order(&missing, cut, |t, cut| {
+            self.cuts.extend(cut.map(|cut| (t, cut)));
+            Ok(())
+        })
+    }
+
+    /// Mask and quality of each of `frames`, which the window was moved to.
+    fn mattes(&self, matting: &dyn Matting, frames: &[usize]) -> Result<Vec<(Image<u8>, Quality)>> {
+        let Source { footage, visibility, told, .. } = self.source;
+        let seen: Vec<usize> = frames.iter().copied().filter(|t| self.cuts.contains_key(t)).collect();
+        let shares: BTreeMap<usize, Image<f32>> =
+            seen.iter().copied().zip(matting.mattes(&self.cuts, &seen)?).collect();
+        let (w, h) = footage.size();
+        let one = |t: &usize| {
+            let Some((cut, share)) = self.cuts.get(t).zip(shares.get(t)) else {
+                return Ok((Image::new(w, h, 0), Quality { confidence: 0.0, visible: 0.0, psnr: 0.0 }));
+            };
+            let share = heeding(cut, share, told(*t)?.user.as_ref());
+            Ok((placed(cut, &share, visibility, (w, h)), judged(cut, &share)))
+        };
+        frames.par_iter().map(one).collect()
     }
 }
 

@@ -4,6 +4,7 @@ use super::Tuned;
 use crate::frame::{Image, Rgba, distance};
 use crate::mask::Cut;
 use rayon::prelude::*;
+use std::borrow::Borrow;
 use std::f64::consts::FRAC_PI_4;
 
 /// Where, about a cut, pixels may be mixed.
@@ -49,7 +50,7 @@ const PURE: f32 = 0.6;
 
 impl Edges {
     /// Those of a clip's cuts; hard where they do not tell.
-    pub(super) fn of(cuts: &[Cut]) -> Self {
+    pub(super) fn of<C: Borrow<Cut> + Sync>(cuts: &[C]) -> Self {
         let sharp = Self { blur: width(cuts).map_or(HARD.blur, blur_of), ..HARD };
         let soft = softness(cuts).unwrap_or(0.0);
         let mix = |of: fn(&Self) -> f32| of(&sharp) + soft * (of(&SOFTEST) - of(&sharp));
@@ -76,9 +77,9 @@ pub(super) fn blur_of(width: f64) -> f32 {
 
 /// How soft the occluders' edges are, 0 hard … 1 hair, by how much of the surface's texture shines through their rims. The
 /// rim's own colours would not tell: a ball is shaded, too.
-pub(super) fn softness(cuts: &[Cut]) -> Option<f32> {
+pub(super) fn softness<C: Borrow<Cut>>(cuts: &[C]) -> Option<f32> {
     let told = |cut: &Cut| Some(rim(cut)).filter(|[_, den]| *den > LEAST_TOLD).map(|[n, den]| (n / den, den));
-    let seen: Vec<(f64, f64)> = cuts.iter().filter_map(told).collect();
+    let seen: Vec<(f64, f64)> = cuts.iter().map(Borrow::borrow).filter_map(told).collect();
     let through = middle(seen).filter(|(_, frames)| *frames >= FEWEST)?.0;
     Some(((through - THROUGH[0]) / (THROUGH[1] - THROUGH[0])).clamp(0.0, 1.0) as f32)
 }
@@ -119,13 +120,14 @@ fn rim(cut: &Cut) -> [f64; 2] {
 
 /// Standard deviation, in pixels, of the profile across the occluders' edges: what of their pixels is mixed, by the
 /// length of the edges.
-pub(super) fn width(cuts: &[Cut]) -> Option<f64> {
+pub(super) fn width<C: Borrow<Cut> + Sync>(cuts: &[C]) -> Option<f64> {
     /// ∫ 4·Φ(x)·(1 − Φ(x)) dx over a normal distribution's Φ of deviation 1: 4/√π.
     const MIXED: f64 = 2.256_758;
     let measuring = Tuned { edges: Edges { weight: MEASURING, ..HARD }, palette: None, profiles: Vec::new() };
     let sums = cuts.par_iter().map(|cut| {
+        let cut = cut.borrow();
         let occluder = cut.surface.map(|s| !s);
-        let share = measuring.border(cut, &occluder).solve(None).map(|a| a.clamp(0.0, 1.0));
+        let share = measuring.border(cut, &occluder).solve(None, &[]).map(|a| a.clamp(0.0, 1.0));
         let (w, h) = share.size();
         let (mut mixed, mut steps) = (0.0f64, 0usize);
         for (x, y) in (1..h).flat_map(|y| (1..w).map(move |x| (x, y))) {

@@ -1,7 +1,9 @@
 //! What colours an occluder has near each pixel of its edge, told by those further in and by the clip's.
 
+use super::follow::Asked;
 use super::palette::Palette;
-use crate::frame::{Image, Rgba, bilinear, dilate, gaussian, opponent};
+use super::point::{Look, Mixture, Point};
+use crate::frame::{Image, Pixel, Rgba, bilinear, dilate, gaussian, opponent};
 use crate::mask::Cut;
 
 /// Distance in pixels into the occluder from which a hard edge's colours are pure.
@@ -31,6 +33,8 @@ const UNTOLD: f32 = 0.05 / (256.0 * 256.0 * 256.0);
 const MIXED: f32 = 5.0;
 /// Shares at which a pixel is tried for a mixture.
 const TRIED: usize = 16;
+/// Colours of which nothing is known: the middle, and anything about it.
+const UNKNOWN: (Rgba, Rgba) = ([220.0, 0.0, 0.0, 0.0], [1e4, 1e4, 1e4, 0.0]);
 
 /// How likely a pixel is at each share of the occluder, the likeliest 1.
 pub(super) type Likelihood = [f32; SHARES];
@@ -45,34 +49,6 @@ pub(super) struct Foreground<'a> {
     levels: Vec<(usize, Image<Sums>)>,
     /// The clip's colours and their share.
     palette: Option<(&'a Palette, f32)>,
-}
-
-/// A pixel's colour, the surface's there, and the surface's standard deviation, along the axes of [`opponent`].
-struct Pixel {
-    colour: Rgba,
-    surface: Rgba,
-    scatter: Rgba,
-}
-
-impl Pixel {
-    fn of(cut: &Cut, at: (usize, usize)) -> Self {
-        let (colour, surface) = (opponent(cut.frame[at]), opponent(cut.predicted.surface[at]));
-        Self { colour, surface, scatter: cut.scatter[at] }
-    }
-
-    /// −ln of how likely the pixel is, if `share` of it shows an occluder of that mean and variance and the rest the
-    /// surface: c = αF + (1−α)B, where F scatters about its mean and B about its own, so that the pixel scatters more the
-    /// more of F it shows. [`VOLUME`] is left out.
-    fn cost(&self, share: f32, (mean, variance): (Rgba, Rgba)) -> f32 {
-        let (mut misfit, mut volume) = (0.0, 1.0);
-        for k in 0..3 {
-            let noise = self.scatter[k] * self.scatter[k] + variance[k] * share * share;
-            let off = self.colour[k] - self.surface[k] - share * (mean[k] - self.surface[k]);
-            misfit += off * off / noise;
-            volume *= noise;
-        }
-        0.5 * (misfit + volume.ln())
-    }
 }
 
 impl<'a> Foreground<'a> {
@@ -112,69 +88,79 @@ impl<'a> Foreground<'a> {
         Self { levels: REACHES.iter().map(level).collect(), palette }
     }
 
-    /// What a pixel says of the occluder's share.
-    pub(super) fn likelihood(&self, cut: &Cut, at: (usize, usize)) -> Likelihood {
-        let nearby = colours(&self.levels, at);
-        let pixel = Pixel::of(cut, at);
-        let cost = |i: usize| {
-            let share = i as f32 / (SHARES - 1) as f32;
-            let near = pixel.cost(share, nearby);
-            let Some((palette, weight)) = self.palette else { return near };
-            let parts = palette.parts.iter();
-            let clips = parts.map(|p| p.weight * (-pixel.cost(share, (p.mean, p.variance))).exp());
-            -((1.0 - weight) * (-near).exp() + weight * clips.sum::<f32>() + f32::MIN_POSITIVE).ln()
-        };
-        let mut costs: [f32; SHARES] = std::array::from_fn(cost);
-        if self.palette.is_some() {
-            let whole = &mut costs[SHARES - 1];
-            let any = WHOLE * VOLUME * cut.occluders[at];
-            *whole = -((-*whole).exp() + any + f32::MIN_POSITIVE).ln();
+    /// Mean and variance of the occluder's colours near a pixel; `None` where none are near.
+    pub(super) fn near(&self, at: (usize, usize)) -> Option<(Rgba, Rgba)> {
+        colours(&self.levels, at)
+    }
+
+    /// A pixel of the cut, to be asked for its share.
+    pub(super) fn asked(&self, cut: &Cut, at: (usize, usize)) -> Asked {
+        let nearby = self.near(at).unwrap_or(UNKNOWN);
+        Asked { at, nearby, point: Point::of(&Look::at(cut, at)) }
+    }
+
+    /// What a point says of the occluder's share, the pixel's colour being of density `seen` among those of the clip's
+    /// occluders.
+    pub(super) fn likelihood(&self, asked: &Asked, seen: f32) -> Likelihood {
+        let Asked { nearby, point, .. } = asked;
+        let mut mixture = Mixture::<SHARES>::new();
+        match self.palette {
+            None => mixture.add(1.0, &point.tries(*nearby)),
+            Some((palette, weight)) => {
+                mixture.add(1.0 - weight, &point.tries(*nearby));
+                for part in &palette.parts {
+                    mixture.add(weight * part.weight, &point.tries((part.mean, part.variance)));
+                }
+                mixture.add_hidden(WHOLE * VOLUME * seen, point.hidden());
+            }
         }
-        let least = costs.iter().copied().fold(f32::INFINITY, f32::min);
-        costs.map(|cost| (least - cost).exp() + CHANCE)
+        mixture.likely().map(|l| l + CHANCE)
     }
 
     /// Whether a pixel that was taken for the occluder, or for the surface, is none of it purely. It is not asked itself,
     /// nor are its neighbours: they would say that they are what they were taken for.
     pub(super) fn is_mixed(&self, cut: &Cut, at: (usize, usize), occluder: bool) -> bool {
-        let beyond = colours(&self.levels[1..], at);
-        let pixel = Pixel::of(cut, at);
-        let cost = |i: usize| pixel.cost(i as f32 / TRIED as f32, beyond);
+        let Some(beyond) = colours(&self.levels[1..], at) else { return false };
+        let point = Point::of(&Look::at(cut, at));
+        let cost = |i: usize| point.cost(i as f32 / TRIED as f32, beyond);
         let taken_for = if occluder { TRIED } else { 0 };
         let pure = cost(taken_for).min(-(UNTOLD * VOLUME).ln());
         // No share costs less than one that fits with the surface's scatter alone; most pixels are settled by that.
-        let [x, y, z, _] = pixel.scatter;
+        let [x, y, z, _] = cut.scatter[at];
         pure - (x * y * z).ln() > MIXED && (0..=TRIED).any(|i| i != taken_for && pure - cost(i) > MIXED)
     }
 }
 
-/// Mean colour and variance at a pixel.
-fn colours(levels: &[(usize, Image<Sums>)], (x, y): (usize, usize)) -> (Rgba, Rgba) {
+/// Mean colour and variance at a pixel; `None` with no pure pixel in reach.
+fn colours(levels: &[(usize, Image<Sums>)], (x, y): (usize, usize)) -> Option<(Rgba, Rgba)> {
     let mut sum = [0.0f32; 8];
     for (cell, sums) in levels {
         let place = |v: usize| (v as f32 + 0.5) / *cell as f32 - 0.5;
         let part = bilinear(sums, [place(x), place(y)]);
         (0..8).for_each(|k| sum[k] += part[k]);
     }
-    let n = sum[6].max(1e-12);
+    let n = sum[6];
+    if n < 1e-12 {
+        return None;
+    }
     let mean = [sum[0] / n, sum[1] / n, sum[2] / n, 0.0];
     let least = LEAST_DEVIATION * LEAST_DEVIATION;
     let variance =
         [0, 1, 2, 3].map(|k| if k < 3 { (sum[3 + k] / n - mean[k] * mean[k]).max(least) } else { 0.0 });
-    (mean, variance)
+    Some((mean, variance))
 }
 
 /// Sums over square cells of pixels.
-fn cells(picture: &Image<[f32; 8]>, cell: usize) -> Image<[f32; 8]> {
+pub(super) fn cells<P: Pixel>(picture: &Image<P>, cell: usize) -> Image<P> {
     if cell == 1 {
         return picture.clone();
     }
     let (w, h) = picture.size();
-    let mut sums = Image::new(w.div_ceil(cell), h.div_ceil(cell), [0.0f32; 8]);
+    let mut sums = Image::new(w.div_ceil(cell), h.div_ceil(cell), P::ZERO);
     for y in 0..h {
         for (x, p) in picture.row(y).iter().enumerate() {
-            let s = &mut sums[(x / cell, y / cell)];
-            (0..8).for_each(|k| s[k] += p[k]);
+            let sum = &mut sums[(x / cell, y / cell)];
+            *sum = sum.add(*p, 1.0);
         }
     }
     sums

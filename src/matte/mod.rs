@@ -1,12 +1,17 @@
 //! From a hard cut to a soft mask.
 //!
-//! Matting is hard in general because neither layer is known. Here one is: the surface behind is light × atlas. Given
-//! the occluder's colour nearby, its share of a mixed pixel follows in closed form.
+//! Matting is hard in general because neither layer is known. Here one is: the surface behind is light × atlas. And the
+//! other moves before it: what a frame leaves open of an occluder's point, the frames about it, which show the same point
+//! before other parts of the surface, tell.
 
+mod border;
 mod edges;
+mod follow;
 mod foreground;
 mod laplacian;
+mod motion;
 mod palette;
+mod point;
 mod profile;
 #[cfg(feature = "onnx")]
 mod vitmatte;
@@ -15,14 +20,16 @@ mod vitmatte;
 pub use vitmatte::VitMatte;
 
 use crate::error::Result;
-use crate::frame::{Image, dilate, distance, gaussian};
+use crate::frame::Image;
 use crate::mask::Cut;
+use border::Border;
 use edges::Edges;
-use foreground::{Foreground, Likelihood};
-use laplacian::Problem;
+use follow::{Neighbour, REACH, motions, neighbours};
 use palette::Palette;
-use profile::{Place, Profile};
+use profile::Profile;
 use rayon::prelude::*;
+use std::borrow::Borrow;
+use std::collections::BTreeMap;
 
 /// Turns cuts into soft masks.
 pub trait Matting: Send + Sync {
@@ -36,9 +43,14 @@ pub trait Matting: Send + Sync {
         None
     }
 
-    /// Of each cut, the share of the surface that shows, 0…1, over its part of the frame; exactly 0 and 1 where that is
-    /// certain.
-    fn mattes(&self, cuts: &[Cut]) -> Result<Vec<Image<f32>>>;
+    /// Frames before and after a frame whose cuts help with its own.
+    fn reach(&self) -> usize {
+        0
+    }
+
+    /// Of the cut of each of `frames`, the share of the surface that shows, 0…1, over its part of the frame; exactly 0 and
+    /// 1 where that is certain. `cuts` are by frame: those, and those within reach where there are any.
+    fn mattes(&self, cuts: &BTreeMap<usize, Cut>, frames: &[usize]) -> Result<Vec<Image<f32>>>;
 }
 
 /// Matting against the known surface; no model needed.
@@ -51,8 +63,8 @@ impl Matting for KnownSurface {
     }
 
     /// Tuned to these cuts alone.
-    fn mattes(&self, cuts: &[Cut]) -> Result<Vec<Image<f32>>> {
-        Tuned::learn(cuts).mattes(cuts)
+    fn mattes(&self, cuts: &BTreeMap<usize, Cut>, frames: &[usize]) -> Result<Vec<Image<f32>>> {
+        Tuned::learn(&cuts.values().collect::<Vec<_>>()).mattes(cuts, frames)
     }
 }
 
@@ -63,14 +75,8 @@ const SNAP: f32 = 0.04;
 /// Depth in pixels of a core from which edges are soft: pure pixels are far from many of them, and the clip's colours
 /// help. A hard edge has its own beside it.
 const SOFT: f32 = 5.0;
-/// Pixels from the occluder within which strands may lie that the cut took for the surface.
-const STRAY: f32 = 30.0;
-/// Half the width, in pixels, of the gaps and strands that a cut loses. What is wider it saw as a whole and decided on.
-const THIN: f32 = 2.0;
-/// Most weight of the cut's own edge against the colours of what it lost.
-const LOST_WEIGHT: f32 = 15.0;
-/// About as many pixels of a cut tell the clip's profile, evenly, however many there are.
-const MOST_PIXELS: usize = 8192;
+/// Frames matted at once: those about them are cut once for all of them, and held.
+const BATCH: usize = 8;
 
 /// Matting tuned to a clip.
 #[derive(Debug, Clone)]
@@ -84,27 +90,38 @@ struct Tuned {
 }
 
 impl Matting for Tuned {
-    fn mattes(&self, cuts: &[Cut]) -> Result<Vec<Image<f32>>> {
-        Ok(cuts.iter().map(|cut| self.matte(cut)).collect())
+    fn batch(&self) -> usize {
+        BATCH
+    }
+
+    fn reach(&self) -> usize {
+        REACH
+    }
+
+    fn mattes(&self, cuts: &BTreeMap<usize, Cut>, frames: &[usize]) -> Result<Vec<Image<f32>>> {
+        let motions = motions(cuts);
+        let matte = |t: &usize| self.matte(&cuts[t], &neighbours(cuts, &motions, *t));
+        Ok(frames.par_iter().map(matte).collect())
     }
 }
 
 impl Tuned {
-    fn learn(cuts: &[Cut]) -> Self {
+    fn learn<C: Borrow<Cut> + Sync>(cuts: &[C]) -> Self {
         Self::with_edges(Edges::of(cuts), cuts)
     }
 
-    fn with_edges(edges: Edges, cuts: &[Cut]) -> Self {
+    fn with_edges<C: Borrow<Cut> + Sync>(edges: Edges, cuts: &[C]) -> Self {
         let palette = (edges.core() > SOFT).then(|| Palette::learn(cuts, edges.core())).flatten();
         let mut tuned = Self { edges, palette, profiles: Vec::new() };
-        let mut occluders: Vec<Image<bool>> = cuts.iter().map(|cut| cut.surface.map(|s| !s)).collect();
+        let mut occluders: Vec<Image<bool>> =
+            cuts.iter().map(|cut| cut.borrow().surface.map(|s| !s)).collect();
         for round in 0..ROUNDS {
-            let of = |(cut, occluder): (&Cut, &Image<bool>)| tuned.border(cut, occluder).told();
+            let of = |(cut, occluder): (&C, &Image<bool>)| tuned.border(cut.borrow(), occluder).told();
             let pixels: Vec<Vec<_>> = cuts.par_iter().zip(&occluders).map(of).collect();
             let profile = Profile::learn(&pixels.concat(), edges.trust);
             if round + 1 < ROUNDS {
-                let found = |(cut, occluder): (&Cut, Image<bool>)| {
-                    tuned.border(cut, &occluder).solve(Some(&profile)).map(|a| *a > 0.5)
+                let found = |(cut, occluder): (&C, Image<bool>)| {
+                    tuned.border(cut.borrow(), &occluder).solve(Some(&profile), &[]).map(|a| *a > 0.5)
                 };
                 occluders = cuts.par_iter().zip(occluders).map(found).collect();
             }
@@ -113,136 +130,52 @@ impl Tuned {
         tuned
     }
 
-    fn matte(&self, cut: &Cut) -> Image<f32> {
+    fn matte(&self, cut: &Cut, neighbours: &[Neighbour]) -> Image<f32> {
         let mut occluder = cut.surface.map(|s| !s);
         let mut share = occluder.map(|&o| f32::from(o));
         for profile in &self.profiles {
             if !occluder.pixels().contains(&true) {
                 break;
             }
-            share = self.border(cut, &occluder).solve(Some(profile));
+            share = self.border(cut, &occluder).solve(Some(profile), neighbours);
             occluder = share.map(|a| *a > 0.5);
         }
         share.map(|a| 1.0 - ((a - SNAP) / (1.0 - 2.0 * SNAP)).clamp(0.0, 1.0))
     }
 
-    /// What may be mixed, given about where the edge runs.
     fn border<'a>(&'a self, cut: &'a Cut, occluder: &'a Image<bool>) -> Border<'a> {
-        let outside = distance(occluder, |o| o);
-        let inside = distance(occluder, |o| !o);
-        let near = outside.zip(&inside, |o, i| o <= self.edges.band && i <= self.edges.depth);
-        let foreground = Foreground::around(cut, occluder, &inside, self.edges.core(), self.palette.as_ref());
-        let (w, h) = occluder.size();
-        let suspect = Image::from_fn(w, h, |x, y| {
-            let at = (x, y);
-            let reached = outside[at] <= STRAY && inside[at].is_finite();
-            reached
-                && !near[at]
-                && cut.predicted.coverage[at] > 0.5
-                && foreground.is_mixed(cut, at, occluder[at])
-        });
-        let lost = thin(&suspect);
-        let pixels = Image::from_fn(w, h, |x, y| {
-            let at = (x, y);
-            let depth = if occluder[at] { inside[at] } else { outside[at] };
-            match (near[at], lost[at]) {
-                (_, true) => Pixel::Lost,
-                (true, _) => Pixel::AtEdge(Place::new(depth, occluder[at])),
-                _ => Pixel::Pure,
-            }
-        });
-        Border { edges: self.edges, cut, occluder, foreground, pixels }
+        Border::new(self.edges, self.palette.as_ref(), cut, occluder)
     }
-}
-
-/// What is to be found of a pixel.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Pixel {
-    /// Nothing: it is what it was cut as.
-    Pure,
-    /// Its share, at a place where most cuts are right.
-    AtEdge(Place),
-    /// Its share, where the cut is likely to be wrong.
-    Lost,
-}
-
-/// The pixels of a frame that may be mixed.
-struct Border<'a> {
-    edges: Edges,
-    cut: &'a Cut,
-    /// Which pixels show more of the occluder.
-    occluder: &'a Image<bool>,
-    foreground: Foreground<'a>,
-    pixels: Image<Pixel>,
-}
-
-impl Border<'_> {
-    /// What some pixels at the edge say, where the surface is known.
-    fn told(&self) -> Vec<(Place, Likelihood)> {
-        let (w, h) = self.pixels.size();
-        let all = (0..h).flat_map(|y| (0..w).map(move |x| (x, y)));
-        let at_edge = all.filter_map(|at| match self.pixels[at] {
-            Pixel::AtEdge(place) if self.cut.predicted.coverage[at] > 0.5 => Some((at, place)),
-            _ => None,
-        });
-        let at_edge: Vec<_> = at_edge.collect();
-        let some = at_edge.iter().step_by(at_edge.len().div_ceil(MOST_PIXELS).max(1));
-        some.map(|(at, place)| (*place, self.foreground.likelihood(self.cut, *at))).collect()
-    }
-
-    /// The occluder's share of every pixel, by its colour, its place where the clip's `profile` is known, and the cut.
-    fn solve(&self, profile: Option<&Profile>) -> Image<f32> {
-        let (w, h) = self.pixels.size();
-        let prior = gaussian(&self.occluder.map(|&o| f32::from(o)), self.edges.blur);
-        let evidence = Image::from_fn(w, h, |x, y| {
-            let at = (x, y);
-            let likely = || self.foreground.likelihood(self.cut, at);
-            let ([weight, pull], own) = match (self.pixels[at], profile) {
-                (Pixel::Pure, _) => return [0.0; 2],
-                (Pixel::AtEdge(place), Some(profile)) => (profile.share(place, &likely()), self.edges.weight),
-                (Pixel::AtEdge(_), None) => (profile::alone(&likely()), self.edges.weight),
-                (Pixel::Lost, _) => (profile::alone(&likely()), self.edges.weight.min(LOST_WEIGHT)),
-            };
-            [weight + own, pull + own * prior[at]]
-        });
-        let start = evidence.zip(self.occluder, |[weight, pull], o| match weight > 0.0 {
-            true => pull / weight,
-            false => f32::from(o),
-        });
-        let unknown = self.pixels.map(|p| *p != Pixel::Pure);
-        Problem { picture: &self.cut.frame, unknown: &unknown, evidence: &evidence }.solve(start)
-    }
-}
-
-/// The parts of a mask that are at most twice [`THIN`] wide, a pixel wider.
-fn thin(mask: &Image<bool>) -> Image<bool> {
-    /// Pixels around a wide part that belong to it, its slopes.
-    const SLOPES: f32 = 2.0;
-    let depth = distance(mask, |m| !m);
-    let wide = distance(&depth.map(|d| *d > THIN), |d| d);
-    let kept = mask.zip(&wide, |m, d| f32::from(m && d > THIN + SLOPES));
-    dilate(&kept, 1).map(|m| *m > 0.0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::edges::{EDGE_BLUR, SOFTEST, blur_of, softness, width};
+    use super::foreground::Foreground;
     use super::*;
-    use crate::frame::Rect;
+    use crate::frame::{Rect, Rgba, distance};
     use crate::track::Predicted;
 
     /// A disc before a striped surface, its edge as soft as `soft` pixels, and what its mask should be.
     fn disc(soft: f32) -> (Cut, Image<f32>) {
-        let (w, h) = (120, 100);
-        let share = Image::from_fn(w, h, |x, y| {
-            ((30.0 - (x as f32 - 60.0).hypot(y as f32 - 50.0)) / soft + 0.5).clamp(0.0, 1.0)
+        let share = |x: f32, y: f32| ((30.0 - (x - 60.0).hypot(y - 50.0)) / soft + 0.5).clamp(0.0, 1.0);
+        let grain = |x: f32, y: f32| ((x as usize * 31 + y as usize * 17) % 7) as f32 - 3.0;
+        let cut = before_a_surface(0.0, |x, y| {
+            (share(x, y), [200.0 + grain(x, y), 60.0, 160.0 - grain(x, y), 0.0])
         });
-        let surface =
-            Image::from_fn(w, h, |x, y| [90.0 + 40.0 * ((x / 6 + y / 9) % 2) as f32, 120.0, 70.0, 0.0]);
-        let grain = |x: usize, y: usize| ((x * 31 + y * 17) % 7) as f32 - 3.0;
+        (cut, Image::from_fn(120, 100, |x, y| share(x as f32, y as f32)))
+    }
+
+    /// An occluder, share and colour by position, before a surface of stripes that are shifted by so many pixels.
+    pub(super) fn before_a_surface(shift: f32, occluder: impl Fn(f32, f32) -> (f32, Rgba)) -> Cut {
+        let (w, h) = (120, 100);
+        let share = Image::from_fn(w, h, |x, y| occluder(x as f32, y as f32).0);
+        let surface = Image::from_fn(w, h, |x, y| {
+            let stripe = ((x as f32 - shift + 240.0) as usize / 6 + y / 9) % 2;
+            [90.0 + 40.0 * stripe as f32, 120.0, 70.0, 0.0]
+        });
         let frame = Image::from_fn(w, h, |x, y| {
-            let (a, b) = (share[(x, y)], surface[(x, y)]);
-            let f = [200.0 + grain(x, y), 60.0, 160.0 - grain(x, y), 0.0];
+            let ((a, f), b) = (occluder(x as f32, y as f32), surface[(x, y)]);
             [0, 1, 2, 3].map(|c| a * f[c] + (1.0 - a) * b[c])
         });
         let still = Image::new(w, h, [0.0; 2]);
@@ -256,8 +189,7 @@ mod tests {
         };
         let scatter = Image::new(w, h, [2.0, 2.0, 2.0, 0.0]);
         let occluders = Image::new(w, h, 0.0);
-        let cut = Cut { predicted, frame, scatter, occluders, surface: share.map(|a| *a < 0.2) };
-        (cut, share)
+        Cut { predicted, frame, scatter, occluders, surface: share.map(|a| *a < 0.2) }
     }
 
     fn mean_error(found: &Image<f32>, share: &Image<f32>) -> f32 {
@@ -269,7 +201,7 @@ mod tests {
     fn a_hard_edge_is_found_within_the_cut() {
         let (cut, share) = disc(2.0);
         let matting = KnownSurface.tuned(&[disc(2.0).0, disc(2.0).0, disc(2.0).0]);
-        let found = matting.unwrap().mattes(std::slice::from_ref(&cut)).unwrap();
+        let found = matting.unwrap().mattes(&BTreeMap::from([(0, cut)]), &[0]).unwrap();
         assert!(mean_error(&found[0], &share) < 0.003, "{}", mean_error(&found[0], &share));
         assert_eq!((found[0][(60, 50)], found[0][(3, 3)]), (0.0, 1.0));
     }
@@ -299,10 +231,10 @@ mod tests {
         let occluder = share.map(|a| *a > 0.5);
         let inside = distance(&occluder, |o| !o);
         let foreground = Foreground::around(&cut, &occluder, &inside, foreground::CORE, None);
-        let [weight, pull] = profile::alone(&foreground.likelihood(&cut, (60, 50)));
+        let [weight, pull] = profile::alone(&foreground.likelihood(&foreground.asked(&cut, (60, 50)), 0.0));
         assert!(pull > 0.5 * weight && weight > 2.0, "{pull} of {weight}");
         cut.frame[(60, 50)] = surface;
-        let [weight, pull] = profile::alone(&foreground.likelihood(&cut, (60, 50)));
+        let [weight, pull] = profile::alone(&foreground.likelihood(&foreground.asked(&cut, (60, 50)), 0.0));
         assert!(pull < 0.3 * weight, "{pull} of {weight}");
     }
 
@@ -322,7 +254,7 @@ mod tests {
 
     fn tuned_matte(cut: Cut) -> Image<f32> {
         let matting = KnownSurface.tuned(&[disc(2.0).0, disc(2.0).0, disc(2.0).0]).unwrap();
-        matting.mattes(&[cut]).unwrap().remove(0)
+        matting.mattes(&BTreeMap::from([(0, cut)]), &[0]).unwrap().remove(0)
     }
 
     #[test]
@@ -352,9 +284,9 @@ mod tests {
         let mut cut = marked(|x, y| if in_eye(x, y) { 0.0 } else { -1.0 });
         cut.scatter = Image::new(120, 100, [8.0, 8.0, 8.0, 0.0]);
         let matting = Tuned::with_edges(SOFTEST, &[disc(2.0).0]);
-        let unseen = matting.matte(&cut);
+        let unseen = matting.matte(&cut, &[]);
         cut.occluders = Image::from_fn(120, 100, |x, y| if in_eye(x as f32, y as f32) { 3e-4 } else { 0.0 });
-        let seen = matting.matte(&cut);
+        let seen = matting.matte(&cut, &[]);
         assert!(seen[(42, 50)] < 0.3 && unseen[(42, 50)] > 0.7, "{}, {}", seen[(42, 50)], unseen[(42, 50)]);
     }
 
@@ -368,7 +300,7 @@ mod tests {
         let with_palette = Tuned::with_edges(SOFTEST, &[disc(2.0).0]);
         let without = Tuned { palette: None, ..with_palette.clone() };
         let mean = |found: Image<f32>| (20..80).map(|y| 1.0 - found[(58, y)]).sum::<f32>() / 60.0;
-        let (own, clips) = (mean(without.matte(&cut)), mean(with_palette.matte(&cut)));
+        let (own, clips) = (mean(without.matte(&cut, &[])), mean(with_palette.matte(&cut, &[])));
         assert!((clips - 0.4).abs() < 0.08 && (own - 0.4).abs() > 0.2, "{own}, {clips}");
     }
 
@@ -394,10 +326,35 @@ mod tests {
     fn a_soft_edge_is_noticed_and_followed() {
         let (cut, share) = disc(16.0);
         let matting = KnownSurface;
-        let hard = mean_error(&matting.mattes(std::slice::from_ref(&cut)).unwrap()[0], &share);
         assert_eq!(softness(std::slice::from_ref(&cut)), None, "one frame may be wrong");
+        let cut = BTreeMap::from([(0, cut)]);
+        let hard = mean_error(&matting.mattes(&cut, &[0]).unwrap()[0], &share);
         let tuned = matting.tuned(&[disc(16.0).0, disc(16.0).0, disc(16.0).0]).unwrap();
-        let soft = mean_error(&tuned.mattes(std::slice::from_ref(&cut)).unwrap()[0], &share);
+        let soft = mean_error(&tuned.mattes(&cut, &[0]).unwrap()[0], &share);
         assert!(soft < 0.5 * hard, "{soft} against {hard}");
+    }
+
+    /// A rim of two colours between which the surface's own lies: a frame alone cannot tell which it is that shines
+    /// through.
+    #[test]
+    fn what_one_frame_leaves_open_the_frames_about_it_tell() {
+        let share = |x: f32, y: f32| ((30.0 - (x - 60.0).hypot(y - 50.0)) / 12.0 + 0.5).clamp(0.0, 1.0);
+        let moves = |t: usize| 4.0 * t as f32 - 12.0;
+        let at = |t: usize| {
+            before_a_surface(-moves(t), |x, y| {
+                let x = x - moves(t);
+                let angle = (y - 50.0).atan2(x - 60.0);
+                let f = 100.0 + 50.0 * (9.0 * angle).sin() + 8.0 * (0.7 * x).sin() * (0.6 * y).cos();
+                (share(x, y), [f, 120.0, 70.0, 0.0])
+            })
+        };
+        let error = |times: std::ops::Range<usize>| {
+            let cuts: BTreeMap<usize, Cut> = times.map(|t| (t, at(t))).collect();
+            let tuned = Tuned::with_edges(SOFTEST, &[at(3)]);
+            let found = tuned.mattes(&cuts, &[3]).unwrap();
+            mean_error(&found[0], &Image::from_fn(120, 100, |x, y| share(x as f32, y as f32)))
+        };
+        let (alone, among) = (error(3..4), error(0..7));
+        assert!(among < 0.6 * alone, "{among} against {alone}");
     }
 }

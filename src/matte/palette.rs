@@ -3,6 +3,7 @@
 
 use crate::frame::{Rgba, distance, opponent};
 use crate::mask::Cut;
+use std::borrow::Borrow;
 
 /// Most parts the colours are told apart in.
 const PARTS: usize = 8;
@@ -34,9 +35,9 @@ pub(super) struct Palette {
 
 impl Palette {
     /// From the pixels that lie `depth` and more within the cuts; `None` without enough of them.
-    pub(super) fn learn(cuts: &[Cut], depth: f32) -> Option<Self> {
+    pub(super) fn learn<C: Borrow<Cut>>(cuts: &[C], depth: f32) -> Option<Self> {
         let depth = depth.max(LEAST_DEPTH);
-        let pure: Vec<Rgba> = cuts.iter().flat_map(|cut| deep(cut, depth)).collect();
+        let pure: Vec<Rgba> = cuts.iter().flat_map(|cut| deep(cut.borrow(), depth)).collect();
         (pure.len() >= LEAST_PIXELS).then(|| Self::of(pure))
     }
 

@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::frame::{Image, Rgba, bilinear, dilate};
 use crate::mask::Cut;
 use crate::onnx::{Framing, Network, Padding, Tensor};
+use std::collections::BTreeMap;
 
 /// Most pixels of a part of a frame that are looked at as they are; larger parts are reduced. Memory grows with the
 /// square of this.
@@ -98,8 +99,9 @@ impl Matting for VitMatte {
 
     /// # Errors
     /// [`Error::Model`](crate::Error::Model) if the network fails.
-    fn mattes(&self, cuts: &[Cut]) -> Result<Vec<Image<f32>>> {
-        let trimaps: Vec<Image<f32>> = cuts.iter().map(trimap).collect();
+    fn mattes(&self, cuts: &BTreeMap<usize, Cut>, frames: &[usize]) -> Result<Vec<Image<f32>>> {
+        let cuts: Vec<&Cut> = frames.iter().map(|t| &cuts[t]).collect();
+        let trimaps: Vec<Image<f32>> = cuts.iter().map(|cut| trimap(cut)).collect();
         let uncertain = |t: &Image<f32>| t.pixels().contains(&0.5);
         let asked: Vec<(&Image<Rgba>, &Image<f32>)> =
             cuts.iter().map(|c| &c.frame).zip(&trimaps).filter(|(_, t)| uncertain(t)).collect();

@@ -1,0 +1,106 @@
+//! An occluder's points followed to the frames about a frame.
+
+use super::motion::{Layer, Motion};
+use super::point::{Look, Point};
+use crate::frame::{Image, Rect, Rgba, Vec2, bilinear, gaussian};
+use crate::mask::Cut;
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+
+/// Frames before and after a frame that its occluders are followed to.
+pub(super) const REACH: usize = 3;
+/// Pixels over which it is judged whether looks are at the same points: motion goes wrong for whole places.
+const JUDGED: f32 = 3.0;
+/// Side in pixels of the cells in which that is kept.
+const CELL: usize = 2;
+/// Bounds of what one pixel says of it, natural log-odds.
+const SAYS: [f32; 2] = [-8.0, 3.0];
+/// Mean log-odds over a place that are a doubt.
+const DOUBT: f32 = 0.1;
+/// Least probability, so that 1/probability stays finite.
+const LEAST: f32 = 1e-4;
+
+/// Motions of occluders from a frame to the one before or after.
+pub(super) type Motions = BTreeMap<(usize, usize), Motion>;
+
+/// Between all frames that lie next to each other.
+pub(super) fn motions(cuts: &BTreeMap<usize, Cut>) -> Motions {
+    let layers: BTreeMap<usize, Layer> =
+        cuts.par_iter().filter_map(|(&t, cut)| Some((t, Layer::of(cut)?))).collect();
+    let pair = |(&t, layer): (&usize, &Layer)| {
+        let both = layers.get(&(t + 1)).map(|next| Motion::both_ways(layer, next));
+        let [on, back] = both.unwrap_or([None, None]);
+        [((t, t + 1), on), ((t + 1, t), back)]
+    };
+    let all = layers.par_iter().flat_map_iter(pair);
+    all.filter_map(|(between, motion)| Some((between, motion?))).collect()
+}
+
+/// The frames about frame `t` that its occluder can be followed to, the nearest first.
+pub(super) fn neighbours<'a>(
+    cuts: &'a BTreeMap<usize, Cut>,
+    motions: &'a Motions,
+    t: usize,
+) -> Vec<Neighbour<'a>> {
+    let mut found = Vec::new();
+    for step in [-1isize, 1] {
+        let (mut at, mut way) = (t, Vec::new());
+        for _ in 0..REACH {
+            let next = at.wrapping_add_signed(step);
+            let Some((motion, cut)) = motions.get(&(at, next)).zip(cuts.get(&next)) else { break };
+            way.push(motion);
+            found.push(Neighbour { cut, way: way.clone() });
+            at = next;
+        }
+    }
+    found.sort_by_key(|n| n.way.len());
+    found
+}
+
+/// Another frame, and the way an occluder's points take there.
+pub(super) struct Neighbour<'a> {
+    pub(super) cut: &'a Cut,
+    /// From frame to frame.
+    pub(super) way: Vec<&'a Motion>,
+}
+
+impl Neighbour<'_> {
+    /// At the point that lies at a frame position in the frame where the way begins.
+    pub(super) fn look(&self, p: Vec2) -> Option<Look> {
+        let there = self.way.iter().fold(p, |p, motion| {
+            let moved = motion.at(p);
+            [p[0] + moved[0], p[1] + moved[1]]
+        });
+        Look::between(self.cut, there)
+    }
+}
+
+/// A pixel that is asked for its share.
+pub(super) struct Asked {
+    pub(super) at: (usize, usize),
+    /// Mean and variance of the occluder's colour nearby, along the axes of [`opponent`].
+    pub(super) nearby: (Rgba, Rgba),
+    pub(super) point: Point,
+}
+
+/// Adds another frame's looks at the points of pixels over a part of a frame, as far as they are found to be at the same.
+pub(super) fn add_looks(asked: &mut [Asked], part: Rect, neighbour: &Neighbour) {
+    let position = |(x, y): (usize, usize)| [(x as i32 + part.x0) as f32, (y as i32 + part.y0) as f32];
+    let looks: Vec<Option<Look>> = asked.iter().map(|a| neighbour.look(position(a.at))).collect();
+    let mut said = Image::new(part.width().div_ceil(CELL), part.height().div_ceil(CELL), [0.0f32; 2]);
+    for (Asked { at: (x, y), nearby, point }, look) in asked.iter().zip(&looks) {
+        if let Some(look) = look {
+            let sum = &mut said[(x / CELL, y / CELL)];
+            *sum = [sum[0] + point.same(look, *nearby).clamp(SAYS[0], SAYS[1]), sum[1] + 1.0];
+        }
+    }
+    let said = gaussian(&said, JUDGED / CELL as f32);
+    let place = |v: usize| (v as f32 + 0.5) / CELL as f32 - 0.5;
+    for (Asked { at: (x, y), point, .. }, look) in asked.iter_mut().zip(&looks) {
+        if let Some(look) = look {
+            let [sum, looks] = bilinear(&said, [place(*x), place(*y)]);
+            let odds = sum / looks.max(f32::MIN_POSITIVE) / DOUBT;
+            point.add(look, (1.0 / (1.0 + (-odds).exp())).max(LEAST));
+        }
+    }
+}
