@@ -1,9 +1,10 @@
 //! What colours an occluder has near each pixel of its edge, told by those further in and by the clip's.
 
 use super::follow::Asked;
+use super::near::Near;
 use super::palette::Palette;
 use super::point::{Look, Mixture, Point};
-use crate::frame::{Image, Pixel, Rgba, bilinear, dilate, gaussian, opponent};
+use crate::frame::{Image, Rgba, dilate, opponent};
 use crate::mask::Cut;
 
 /// Distance in pixels into the occluder from which a hard edge's colours are pure.
@@ -14,8 +15,6 @@ pub(super) const LEAST_DEVIATION: f32 = 3.0;
 pub(super) const SHARES: usize = 33;
 /// What is likely by chance, against the likeliest share.
 const CHANCE: f32 = 1e-6;
-/// Reaches, in pixels, over which the occluder's colour is looked for, with their weights: near if possible.
-const REACHES: [(f32, f32); 3] = [(2.5, 1.0), (7.5, 1e-3), (30.0, 1e-6)];
 /// Fewest pixels deep inside that tell an occluder's colours.
 const LEAST_PIXELS: usize = 300;
 /// Share of the clip's colours in an occluder's, the others being those nearby, …
@@ -45,8 +44,7 @@ type Sums = [f32; 8];
 /// The occluder's pure colours near every pixel, along the axes of [`opponent`]: mean and variance, kept as weighted sums
 /// at several reaches, and the clip's.
 pub(super) struct Foreground<'a> {
-    /// Coarse sums: pixels to a cell, and the sums on the cells; the nearest first.
-    levels: Vec<(usize, Image<Sums>)>,
+    pure: Near<Sums>,
     /// The clip's colours and their share.
     palette: Option<(&'a Palette, f32)>,
 }
@@ -77,20 +75,13 @@ impl<'a> Foreground<'a> {
             }
             [0.0; 8]
         });
-        let level = |&(reach, weight): &(f32, f32)| {
-            // A cell of a third of the reach loses nothing and makes wide blurs as cheap as narrow ones.
-            let cell = ((reach / 3.0) as usize).max(1);
-            let sums = gaussian(&cells(&pure, cell), reach / cell as f32);
-            let scale = weight / (cell * cell) as f32;
-            (cell, sums.map(|v| v.map(|v| v * scale)))
-        };
         let palette = palette.map(|p| (p, if lacking { CLIPS_ALONE } else { CLIPS }));
-        Self { levels: REACHES.iter().map(level).collect(), palette }
+        Self { pure: Near::of(&pure), palette }
     }
 
     /// Mean and variance of the occluder's colours near a pixel; `None` where none are near.
     pub(super) fn near(&self, at: (usize, usize)) -> Option<(Rgba, Rgba)> {
-        colours(&self.levels, at)
+        colours(self.pure.at(at))
     }
 
     /// A pixel of the cut, to be asked for its share.
@@ -120,7 +111,7 @@ impl<'a> Foreground<'a> {
     /// Whether a pixel that was taken for the occluder, or for the surface, is none of it purely. It is not asked itself,
     /// nor are its neighbours: they would say that they are what they were taken for.
     pub(super) fn is_mixed(&self, cut: &Cut, at: (usize, usize), occluder: bool) -> bool {
-        let Some(beyond) = colours(&self.levels[1..], at) else { return false };
+        let Some(beyond) = colours(self.pure.beyond(at)) else { return false };
         let point = Point::of(&Look::at(cut, at));
         let cost = |i: usize| point.cost(i as f32 / TRIED as f32, beyond);
         let taken_for = if occluder { TRIED } else { 0 };
@@ -131,14 +122,8 @@ impl<'a> Foreground<'a> {
     }
 }
 
-/// Mean colour and variance at a pixel; `None` with no pure pixel in reach.
-fn colours(levels: &[(usize, Image<Sums>)], (x, y): (usize, usize)) -> Option<(Rgba, Rgba)> {
-    let mut sum = [0.0f32; 8];
-    for (cell, sums) in levels {
-        let place = |v: usize| (v as f32 + 0.5) / *cell as f32 - 0.5;
-        let part = bilinear(sums, [place(x), place(y)]);
-        (0..8).for_each(|k| sum[k] += part[k]);
-    }
+/// Mean colour and variance; `None` of no pixel.
+fn colours(sum: Sums) -> Option<(Rgba, Rgba)> {
     let n = sum[6];
     if n < 1e-12 {
         return None;
@@ -148,20 +133,4 @@ fn colours(levels: &[(usize, Image<Sums>)], (x, y): (usize, usize)) -> Option<(R
     let variance =
         [0, 1, 2, 3].map(|k| if k < 3 { (sum[3 + k] / n - mean[k] * mean[k]).max(least) } else { 0.0 });
     Some((mean, variance))
-}
-
-/// Sums over square cells of pixels.
-pub(super) fn cells<P: Pixel>(picture: &Image<P>, cell: usize) -> Image<P> {
-    if cell == 1 {
-        return picture.clone();
-    }
-    let (w, h) = picture.size();
-    let mut sums = Image::new(w.div_ceil(cell), h.div_ceil(cell), P::ZERO);
-    for y in 0..h {
-        for (x, p) in picture.row(y).iter().enumerate() {
-            let sum = &mut sums[(x / cell, y / cell)];
-            *sum = sum.add(*p, 1.0);
-        }
-    }
-    sums
 }

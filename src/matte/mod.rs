@@ -10,6 +10,7 @@ mod follow;
 mod foreground;
 mod laplacian;
 mod motion;
+mod near;
 mod palette;
 mod point;
 mod profile;

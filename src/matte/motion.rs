@@ -5,9 +5,9 @@
 //! colour nearby, and a step in brightness by which outlines are followed where the occluder has no texture. What the
 //! flow then says well inside is carried on across the edge.
 
-use super::foreground::{CORE, Foreground, cells};
+use super::near::{Near, cells};
 use crate::flow::{Dis, OpticalFlow, consistency};
-use crate::frame::{Image, Rect, Vec2, bilinear, bilinear_or, distance, gaussian};
+use crate::frame::{Image, Rect, Vec2, bilinear, bilinear_or, gaussian};
 use crate::linear::Band;
 use crate::mask::Cut;
 
@@ -66,14 +66,15 @@ impl Layer {
         let mean = all.map(|(v, o)| if *o { f64::from(*v) } else { 0.0 }).sum::<f64>() / shown as f64;
         let mean = mean as f32;
         let step = if mean > 127.0 { -STEP } else { STEP };
-        let inside = distance(&occluder, |o| !o);
-        let foreground = Foreground::around(cut, &occluder, &inside, CORE, None);
+        let near = Near::of(&brightness.zip(&occluder, |v, o| if o { [v, 1.0] } else { [0.0; 2] }));
         let soft = gaussian(&occluder.map(|o| f32::from(*o)), STEP_BLUR);
         let (w, h) = occluder.size();
         let picture = Image::from_fn(w, h, |x, y| {
             let at = (x, y);
-            // The first of the opponent axes, of unit length, is √3 times the mean of the channels.
-            let filled = || foreground.near(at).map_or(mean, |(colour, _)| colour[0] / 3f32.sqrt());
+            let filled = || match near.at(at) {
+                [_, weight] if weight < 1e-12 => mean,
+                [sum, weight] => sum / weight,
+            };
             let v = if occluder[at] { brightness[at] } else { filled() };
             v + step * (1.0 - soft[at])
         });
