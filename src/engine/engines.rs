@@ -11,8 +11,7 @@ use crate::error::Result;
 use crate::flow::aggregate::{Appearance, Surroundings};
 use crate::flow::{Dis, OpticalFlow};
 use crate::frame::{Image, Rgba, Vec2};
-use crate::mask::Cut;
-use crate::matte::{KnownSurface, Matting};
+use crate::matte::{KnownSurface, Matting, Stretch};
 use crate::param::{AnalysisSettings, EngineChoice, Preset};
 use crate::progress::Progress;
 use parking_lot::Mutex;
@@ -117,8 +116,8 @@ impl Matting for Fallback<dyn Matting> {
         self.first.reach()
     }
 
-    fn mattes(&self, cuts: &BTreeMap<usize, Cut>, frames: &[usize]) -> Result<Vec<Image<f32>>> {
-        self.run(|engine| engine.mattes(cuts, frames))
+    fn mattes(&self, stretch: &Stretch, frames: &[usize]) -> Result<Vec<Image<f32>>> {
+        self.run(|engine| engine.mattes(stretch, frames))
     }
 }
 

@@ -5,7 +5,7 @@ use crate::clip::Footage;
 use crate::error::{Error, Result};
 use crate::frame::{Image, Rect, Vec2};
 use crate::mask::{Cut, Told, Visibility};
-use crate::matte::Matting;
+use crate::matte::{Matting, Stretch};
 use crate::progress::Progress;
 use crate::track::{in_order, spread};
 use rayon::prelude::*;
@@ -69,7 +69,7 @@ impl Masks {
         let tuned = Self::tuned(*footage, visibility, *matting, &spread(&all, TUNED_ON))?;
         let matting = tuned.as_deref().unwrap_or(*matting);
         let mut quality = Vec::with_capacity(frames.len());
-        let mut window = Window { source, cuts: BTreeMap::new() };
+        let mut window = Window { source, stretch: Stretch::default() };
         crate::frame::io::write_atomic(path, |file| {
             for batch in frames.chunks(matting.batch().max(1)) {
                 window.move_to(batch, matting.reach(), progress)?;
@@ -122,8 +122,8 @@ impl Masks {
 /// The cuts that are needed at one time: those of some frames and of the frames about them.
 struct Window<'a> {
     source: &'a Source<'a>,
-    /// By frame, where the surface can be seen at all.
-    cuts: BTreeMap<usize, Cut>,
+    /// Frames in which the surface can be seen at all.
+    stretch: Stretch,
 }
 
 impl Window<'_> {
@@ -132,27 +132,31 @@ impl Window<'_> {
         let Source { footage, visibility, told, .. } = self.source;
         let about = |t: &usize| t.saturating_sub(reach)..(t + reach + 1).min(footage.len());
         let needed: BTreeSet<usize> = frames.iter().flat_map(about).collect();
-        self.cuts.retain(|t, _| needed.contains(t));
-        let missing: Vec<usize> = needed.into_iter().filter(|t| !self.cuts.contains_key(t)).collect();
+        self.stretch.retain(|t| needed.contains(&t));
+        let missing: Vec<usize> = needed.into_iter().filter(|t| self.stretch.cut(*t).is_none()).collect();
         let cut = |t: usize| {
             progress.check()?;
             visibility.cut(*footage, t, &told(t)?)
         };
         in_order(&missing, cut, |t, cut| {
-            self.cuts.extend(cut.map(|cut| (t, cut)));
+            self.stretch.extend(cut.map(|cut| (t, cut)));
             Ok(())
-        })
+        })?;
+        if reach > 0 {
+            self.stretch.follow();
+        }
+        Ok(())
     }
 
     /// Mask and quality of each of `frames`, which the window was moved to.
     fn mattes(&self, matting: &dyn Matting, frames: &[usize]) -> Result<Vec<(Image<u8>, Quality)>> {
         let Source { footage, visibility, told, .. } = self.source;
-        let seen: Vec<usize> = frames.iter().copied().filter(|t| self.cuts.contains_key(t)).collect();
+        let seen: Vec<usize> = frames.iter().copied().filter(|t| self.stretch.cut(*t).is_some()).collect();
         let shares: BTreeMap<usize, Image<f32>> =
-            seen.iter().copied().zip(matting.mattes(&self.cuts, &seen)?).collect();
+            seen.iter().copied().zip(matting.mattes(&self.stretch, &seen)?).collect();
         let (w, h) = footage.size();
         let one = |t: &usize| {
-            let Some((cut, share)) = self.cuts.get(t).zip(shares.get(t)) else {
+            let Some((cut, share)) = self.stretch.cut(*t).zip(shares.get(t)) else {
                 return Ok((Image::new(w, h, 0), Quality { confidence: 0.0, visible: 0.0, psnr: 0.0 }));
             };
             let share = heeding(cut, share, told(*t)?.user.as_ref());

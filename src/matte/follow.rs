@@ -5,10 +5,13 @@ use super::point::{Look, Point};
 use crate::frame::{Image, Rect, Rgba, Vec2, bilinear, gaussian};
 use crate::mask::Cut;
 use rayon::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Frames before and after a frame that its occluders are followed to.
-pub(super) const REACH: usize = 3;
+/// Frames from a frame at which its occluders are looked at again. The farther, the more has the surface behind moved, but
+/// the less sure is the way.
+const DISTANCES: [usize; 4] = [1, 2, 4, REACH];
+/// The farthest.
+pub(super) const REACH: usize = 6;
 /// Pixels over which it is judged whether looks are at the same points: motion goes wrong for whole places.
 const JUDGED: f32 = 3.0;
 /// Side in pixels of the cells in which that is kept.
@@ -20,41 +23,72 @@ const DOUBT: f32 = 0.1;
 /// Least probability, so that 1/probability stays finite.
 const LEAST: f32 = 1e-4;
 
-/// Motions of occluders from a frame to the one before or after.
-pub(super) type Motions = BTreeMap<(usize, usize), Motion>;
-
-/// Between all frames that lie next to each other.
-pub(super) fn motions(cuts: &BTreeMap<usize, Cut>) -> Motions {
-    let layers: BTreeMap<usize, Layer> =
-        cuts.par_iter().filter_map(|(&t, cut)| Some((t, Layer::of(cut)?))).collect();
-    let pair = |(&t, layer): (&usize, &Layer)| {
-        let both = layers.get(&(t + 1)).map(|next| Motion::both_ways(layer, next));
-        let [on, back] = both.unwrap_or([None, None]);
-        [((t, t + 1), on), ((t + 1, t), back)]
-    };
-    let all = layers.par_iter().flat_map_iter(pair);
-    all.filter_map(|(between, motion)| Some((between, motion?))).collect()
+/// The cuts of some frames, and how their occluders move from each to the next.
+#[derive(Default)]
+pub struct Stretch {
+    cuts: BTreeMap<usize, Cut>,
+    /// Motions from a frame to the one before or after, `None` where they could not be found.
+    motions: BTreeMap<(usize, usize), Option<Motion>>,
 }
 
-/// The frames about frame `t` that its occluder can be followed to, the nearest first.
-pub(super) fn neighbours<'a>(
-    cuts: &'a BTreeMap<usize, Cut>,
-    motions: &'a Motions,
-    t: usize,
-) -> Vec<Neighbour<'a>> {
-    let mut found = Vec::new();
-    for step in [-1isize, 1] {
-        let (mut at, mut way) = (t, Vec::new());
-        for _ in 0..REACH {
-            let next = at.wrapping_add_signed(step);
-            let Some((motion, cut)) = motions.get(&(at, next)).zip(cuts.get(&next)) else { break };
-            way.push(motion);
-            found.push(Neighbour { cut, way: way.clone() });
-            at = next;
-        }
+impl Stretch {
+    /// One frame's cut.
+    #[must_use]
+    pub fn cut(&self, t: usize) -> Option<&Cut> {
+        self.cuts.get(&t)
     }
-    found.sort_by_key(|n| n.way.len());
-    found
+
+    /// All cuts, in frame order.
+    pub(super) fn cuts(&self) -> impl Iterator<Item = &Cut> {
+        self.cuts.values()
+    }
+
+    /// Adds the cuts of frames.
+    pub fn extend(&mut self, cuts: impl IntoIterator<Item = (usize, Cut)>) {
+        self.cuts.extend(cuts);
+    }
+
+    /// Forgets all frames but these.
+    pub fn retain(&mut self, frames: impl Fn(usize) -> bool) {
+        self.cuts.retain(|t, _| frames(*t));
+        self.motions.retain(|(from, to), _| frames(*from) && frames(*to));
+    }
+
+    /// Finds the motions between frames that lie next to each other and were not yet followed.
+    pub fn follow(&mut self) {
+        let new = |t: &usize| self.cuts.contains_key(&(t + 1)) && !self.motions.contains_key(&(*t, t + 1));
+        let pairs: Vec<usize> = self.cuts.keys().copied().filter(new).collect();
+        let frames: BTreeSet<usize> = pairs.iter().flat_map(|t| [*t, t + 1]).collect();
+        let layers: BTreeMap<usize, Layer> =
+            frames.par_iter().filter_map(|t| Some((*t, Layer::of(&self.cuts[t])?))).collect();
+        let both = |&t: &usize| {
+            let layers = layers.get(&t).zip(layers.get(&(t + 1)));
+            let [on, back] = layers.map_or([None, None], |(a, b)| Motion::both_ways(a, b));
+            [((t, t + 1), on), ((t + 1, t), back)]
+        };
+        let found: Vec<_> = pairs.par_iter().map(both).collect();
+        self.motions.extend(found.into_iter().flatten());
+    }
+
+    /// Frames about frame `t` that its occluders can be followed to, the nearest first.
+    pub(super) fn neighbours(&self, t: usize) -> Vec<Neighbour<'_>> {
+        let mut found = Vec::new();
+        for step in [-1isize, 1] {
+            let (mut at, mut way) = (t, Vec::new());
+            for distance in 1..=REACH {
+                let next = at.wrapping_add_signed(step);
+                let motion = self.motions.get(&(at, next)).and_then(Option::as_ref);
+                let Some((motion, cut)) = motion.zip(self.cuts.get(&next)) else { break };
+                way.push(motion);
+                if DISTANCES.contains(&distance) {
+                    found.push(Neighbour { cut, way: way.clone() });
+                }
+                at = next;
+            }
+        }
+        found.sort_by_key(|n| n.way.len());
+        found
+    }
 }
 
 /// Another frame, and the way an occluder's points take there.
@@ -71,7 +105,7 @@ impl Neighbour<'_> {
             let moved = motion.at(p);
             [p[0] + moved[0], p[1] + moved[1]]
         });
-        Look::between(self.cut, there)
+        Look::between(self.cut, there, self.way.len())
     }
 }
 

@@ -17,6 +17,7 @@ mod profile;
 #[cfg(feature = "onnx")]
 mod vitmatte;
 
+pub use follow::Stretch;
 #[cfg(feature = "onnx")]
 pub use vitmatte::VitMatte;
 
@@ -25,12 +26,11 @@ use crate::frame::Image;
 use crate::mask::Cut;
 use border::Border;
 use edges::Edges;
-use follow::{Neighbour, REACH, motions, neighbours};
+use follow::{Neighbour, REACH};
 use palette::Palette;
 use profile::Profile;
 use rayon::prelude::*;
 use std::borrow::Borrow;
-use std::collections::BTreeMap;
 
 /// Turns cuts into soft masks.
 pub trait Matting: Send + Sync {
@@ -44,14 +44,15 @@ pub trait Matting: Send + Sync {
         None
     }
 
-    /// Frames before and after a frame whose cuts help with its own.
+    /// Frames before and after a frame whose cuts, followed, help with its own.
     fn reach(&self) -> usize {
         0
     }
 
-    /// Of the cut of each of `frames`, the share of the surface that shows, 0…1, over its part of the frame; exactly 0 and
-    /// 1 where that is certain. `cuts` are by frame: those, and those within reach where there are any.
-    fn mattes(&self, cuts: &BTreeMap<usize, Cut>, frames: &[usize]) -> Result<Vec<Image<f32>>>;
+    /// Of the cuts of `frames`, the share of the surface that shows, 0…1, over their parts of the frame; exactly 0 and 1
+    /// where that is certain. `stretch` holds these cuts, and those within reach where there are any. Frames that it does
+    /// not hold are left out.
+    fn mattes(&self, stretch: &Stretch, frames: &[usize]) -> Result<Vec<Image<f32>>>;
 }
 
 /// Matting against the known surface; no model needed.
@@ -64,8 +65,8 @@ impl Matting for KnownSurface {
     }
 
     /// Tuned to these cuts alone.
-    fn mattes(&self, cuts: &BTreeMap<usize, Cut>, frames: &[usize]) -> Result<Vec<Image<f32>>> {
-        Tuned::learn(&cuts.values().collect::<Vec<_>>()).mattes(cuts, frames)
+    fn mattes(&self, stretch: &Stretch, frames: &[usize]) -> Result<Vec<Image<f32>>> {
+        Tuned::learn(&stretch.cuts().collect::<Vec<_>>()).mattes(stretch, frames)
     }
 }
 
@@ -76,8 +77,8 @@ const SNAP: f32 = 0.04;
 /// Depth in pixels of a core from which edges are soft: pure pixels are far from many of them, and the clip's colours
 /// help. A hard edge has its own beside it.
 const SOFT: f32 = 5.0;
-/// Frames matted at once: those about them are cut once for all of them, and held.
-const BATCH: usize = 8;
+/// Fewest frames matted at once.
+const BATCH: usize = 4;
 
 /// Matting tuned to a clip.
 #[derive(Debug, Clone)]
@@ -92,17 +93,16 @@ struct Tuned {
 
 impl Matting for Tuned {
     fn batch(&self) -> usize {
-        BATCH
+        rayon::current_num_threads().max(BATCH)
     }
 
     fn reach(&self) -> usize {
         REACH
     }
 
-    fn mattes(&self, cuts: &BTreeMap<usize, Cut>, frames: &[usize]) -> Result<Vec<Image<f32>>> {
-        let motions = motions(cuts);
-        let matte = |t: &usize| self.matte(&cuts[t], &neighbours(cuts, &motions, *t));
-        Ok(frames.par_iter().map(matte).collect())
+    fn mattes(&self, stretch: &Stretch, frames: &[usize]) -> Result<Vec<Image<f32>>> {
+        let matte = |t: &usize| Some(self.matte(stretch.cut(*t)?, &stretch.neighbours(*t)));
+        Ok(frames.par_iter().filter_map(matte).collect())
     }
 }
 
@@ -193,6 +193,12 @@ mod tests {
         Cut { predicted, frame, scatter, occluders, surface: share.map(|a| *a < 0.2) }
     }
 
+    fn alone(cut: Cut) -> Stretch {
+        let mut stretch = Stretch::default();
+        stretch.extend([(0, cut)]);
+        stretch
+    }
+
     fn mean_error(found: &Image<f32>, share: &Image<f32>) -> f32 {
         let sum: f32 = found.zip(share, |m, a| (m - (1.0 - a)).abs()).pixels().iter().sum();
         sum / share.pixels().len() as f32
@@ -202,7 +208,7 @@ mod tests {
     fn a_hard_edge_is_found_within_the_cut() {
         let (cut, share) = disc(2.0);
         let matting = KnownSurface.tuned(&[disc(2.0).0, disc(2.0).0, disc(2.0).0]);
-        let found = matting.unwrap().mattes(&BTreeMap::from([(0, cut)]), &[0]).unwrap();
+        let found = matting.unwrap().mattes(&alone(cut), &[0]).unwrap();
         assert!(mean_error(&found[0], &share) < 0.003, "{}", mean_error(&found[0], &share));
         assert_eq!((found[0][(60, 50)], found[0][(3, 3)]), (0.0, 1.0));
     }
@@ -255,7 +261,7 @@ mod tests {
 
     fn tuned_matte(cut: Cut) -> Image<f32> {
         let matting = KnownSurface.tuned(&[disc(2.0).0, disc(2.0).0, disc(2.0).0]).unwrap();
-        matting.mattes(&BTreeMap::from([(0, cut)]), &[0]).unwrap().remove(0)
+        matting.mattes(&alone(cut), &[0]).unwrap().remove(0)
     }
 
     #[test]
@@ -328,7 +334,7 @@ mod tests {
         let (cut, share) = disc(16.0);
         let matting = KnownSurface;
         assert_eq!(softness(std::slice::from_ref(&cut)), None, "one frame may be wrong");
-        let cut = BTreeMap::from([(0, cut)]);
+        let cut = alone(cut);
         let hard = mean_error(&matting.mattes(&cut, &[0]).unwrap()[0], &share);
         let tuned = matting.tuned(&[disc(16.0).0, disc(16.0).0, disc(16.0).0]).unwrap();
         let soft = mean_error(&tuned.mattes(&cut, &[0]).unwrap()[0], &share);
@@ -350,7 +356,9 @@ mod tests {
             })
         };
         let error = |times: std::ops::Range<usize>| {
-            let cuts: BTreeMap<usize, Cut> = times.map(|t| (t, at(t))).collect();
+            let mut cuts = Stretch::default();
+            cuts.extend(times.map(|t| (t, at(t))));
+            cuts.follow();
             let tuned = Tuned::with_edges(SOFTEST, &[at(3)]);
             let found = tuned.mattes(&cuts, &[3]).unwrap();
             mean_error(&found[0], &Image::from_fn(120, 100, |x, y| share(x as f32, y as f32)))

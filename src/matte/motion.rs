@@ -66,8 +66,10 @@ impl Layer {
         let mean = all.map(|(v, o)| if *o { f64::from(*v) } else { 0.0 }).sum::<f64>() / shown as f64;
         let mean = mean as f32;
         let step = if mean > 127.0 { -STEP } else { STEP };
-        let near = Near::of(&brightness.zip(&occluder, |v, o| if o { [v, 1.0] } else { [0.0; 2] }));
         let soft = gaussian(&occluder.map(|o| f32::from(*o)), STEP_BLUR);
+        // A pixel at the very edge is mixed.
+        let pure = soft.map(|s| (2.0 * s - 1.0).max(0.0));
+        let near = Near::of(&brightness.zip(&pure, |v, p| [v * p, p]));
         let (w, h) = occluder.size();
         let picture = Image::from_fn(w, h, |x, y| {
             let at = (x, y);
@@ -102,7 +104,7 @@ impl Motion {
         let part = a.part.union(&b.part);
         let (seen_a, seen_b) = (a.over(part), b.over(part));
         let [grey_a, grey_b] = [&seen_a.0, &seen_b.0].map(|p| p.map(|v| [*v, *v, *v, 0.0]));
-        let engine = Dis { finest_scale: 0, ..Dis::default() };
+        let engine = Dis::fine();
         // Pictures too small for the engine tell nothing.
         let Ok((there, back)) = engine.both_ways(&grey_a, &grey_b) else { return [None, None] };
         let one = |from: &Layer, seen: [&(Image<f32>, Image<f32>); 2], [flow, back]: [&Image<Vec2>; 2]| {

@@ -11,7 +11,7 @@ use crate::mask::Cut;
 /// Standard deviation, in levels, of a look at a point from another frame, beside the surface's scatter there: sampling,
 /// light, …
 const ELSEWHERE: f32 = 4.0;
-/// … and pixels by which the motion is about wrong.
+/// … and pixels by which the way from each frame to the next is about wrong.
 const ASTRAY: f32 = 0.15;
 /// Shares at which looks are compared.
 const TRIED: usize = 16;
@@ -35,8 +35,8 @@ impl Look {
         }
     }
 
-    /// At a position in a cut's frame; `None` where the surface is not known there.
-    pub(super) fn between(cut: &Cut, p: Vec2) -> Option<Self> {
+    /// At a position in a cut's frame, so many frames away; `None` where the surface is not known there.
+    pub(super) fn between(cut: &Cut, p: Vec2, frames: usize) -> Option<Self> {
         let Rect { x0, y0, .. } = cut.predicted.part;
         let (w, h) = cut.frame.size();
         let q = [p[0] - x0 as f32, p[1] - y0 as f32];
@@ -53,9 +53,10 @@ impl Look {
         let (left, right, up, down) =
             (differs(-1.0, 0.0), differs(1.0, 0.0), differs(0.0, -1.0), differs(0.0, 1.0));
         let scatter = bilinear(&cut.scatter, q);
+        let astray = ASTRAY * ASTRAY * frames as f32;
         let variance = std::array::from_fn(|k| {
             let slope = 0.25 * ((right[k] - left[k]).powi(2) + (down[k] - up[k]).powi(2));
-            scatter[k] * scatter[k] + ELSEWHERE * ELSEWHERE + ASTRAY * ASTRAY * slope
+            scatter[k] * scatter[k] + ELSEWHERE * ELSEWHERE + astray * slope
         });
         Some(Self { colour: opponent(cubic(frame, q)), surface: opponent(cubic(surface, q)), variance })
     }

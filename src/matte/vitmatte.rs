@@ -1,12 +1,11 @@
 //! ViTMatte: a soft mask from a picture and a trimap (J. Yao, X. Wang, S. Yang, B. Wang, *ViTMatte: Boosting Image
 //! Matting with Pre-trained Plain Vision Transformers*, 2023), the paper's last step.
 
-use super::Matting;
+use super::{Matting, Stretch};
 use crate::error::Result;
 use crate::frame::{Image, Rgba, bilinear, dilate};
 use crate::mask::Cut;
 use crate::onnx::{Framing, Network, Padding, Tensor};
-use std::collections::BTreeMap;
 
 /// Most pixels of a part of a frame that are looked at as they are; larger parts are reduced. Memory grows with the
 /// square of this.
@@ -99,8 +98,8 @@ impl Matting for VitMatte {
 
     /// # Errors
     /// [`Error::Model`](crate::Error::Model) if the network fails.
-    fn mattes(&self, cuts: &BTreeMap<usize, Cut>, frames: &[usize]) -> Result<Vec<Image<f32>>> {
-        let cuts: Vec<&Cut> = frames.iter().map(|t| &cuts[t]).collect();
+    fn mattes(&self, stretch: &Stretch, frames: &[usize]) -> Result<Vec<Image<f32>>> {
+        let cuts: Vec<&Cut> = frames.iter().filter_map(|t| stretch.cut(*t)).collect();
         let trimaps: Vec<Image<f32>> = cuts.iter().map(|cut| trimap(cut)).collect();
         let uncertain = |t: &Image<f32>| t.pixels().contains(&0.5);
         let asked: Vec<(&Image<Rgba>, &Image<f32>)> =
