@@ -18,7 +18,7 @@ const STRIDE: f32 = 2.0;
 /// … up to so many priors to a side.
 const SIDE: usize = 16;
 /// Least variance of a share that a single pixel tells.
-const LEAST_VARIANCE: f32 = 1e-3;
+const LEAST_VARIANCE: f32 = 3e-4;
 
 /// Where a pixel lies about an occluder's edge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
