@@ -25,15 +25,15 @@ impl<P: Pixel> Near<P> {
 
     /// At a pixel.
     pub(super) fn at(&self, at: (usize, usize)) -> P {
-        self.from_level(0, at)
+        self.sum_of(0, at)
     }
 
     /// At a pixel, whatever lies closest to it left out as far as something farther off is there.
     pub(super) fn beyond(&self, at: (usize, usize)) -> P {
-        self.from_level(1, at)
+        self.sum_of(1, at)
     }
 
-    fn from_level(&self, first: usize, (x, y): (usize, usize)) -> P {
+    fn sum_of(&self, first: usize, (x, y): (usize, usize)) -> P {
         let sum = |sum: P, (cell, sums): &(usize, Image<P>)| {
             let place = |v: usize| (v as f32 + 0.5) / *cell as f32 - 0.5;
             sum.add(bilinear(sums, [place(x), place(y)]), 1.0)
