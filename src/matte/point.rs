@@ -137,8 +137,12 @@ impl<const N: usize> Mixture<N> {
         self.sums.iter_mut().zip(likely).for_each(|(sum, l)| *sum += weight * l);
     }
 
-    /// Adds one likelihood, of `misfit` and `volume`, at the share of 1.
+    /// Adds one likelihood, of `misfit` and `volume`, at the share of 1. One of no weight is not looked at: were it the
+    /// best, all others would be lost beside it.
     pub(super) fn add_hidden(&mut self, weight: f32, (misfit, volume): (f32, f32)) {
+        if weight <= 0.0 {
+            return;
+        }
         self.scale_to(misfit);
         self.sums[N - 1] += weight * (0.5 * (self.least - misfit)).exp() / volume.sqrt();
     }
@@ -321,6 +325,18 @@ mod tests {
         let same = first.same(&look(0.4, COLOUR, SURFACES[1], -0.5), SURE);
         let another = first.same(&look(0.9, COLOUR, SURFACES[1], -0.5), SURE);
         assert!(same > 0.5 && another < -1.0, "{same}, {another}");
+    }
+
+    /// A look that no share explains well still has a best one.
+    #[test]
+    fn a_weightless_likelihood_changes_nothing() {
+        let point = Point::of(&look(0.4, COLOUR, SURFACES[0], 300.0));
+        let mut mixture = Mixture::<33>::new();
+        mixture.add(1.0, &point.tries(SURE));
+        let alone = mixture.likely();
+        mixture.add_hidden(0.0, point.hidden());
+        assert_eq!(mixture.likely(), alone);
+        assert_eq!(alone.iter().filter(|l| **l == 1.0).count(), 1);
     }
 
     /// Of a colour of which nothing is known: what any variance tends to as it grows.
