@@ -56,6 +56,8 @@ fn scene(reduced: f32, mask: u8) -> Moving {
         first_frame: 0,
         map_step: [12.0; 2],
         shutter: 0.0,
+        pixel_aperture: 1.0,
+        ceiling: None,
         short_exposures: Default::default(),
         encoding: Encoding::Display,
         roi: Roi { reference_frame: 0, polygons: Vec::new(), size: Some(SIZE) },

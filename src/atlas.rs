@@ -171,6 +171,12 @@ pub struct Header {
     /// Frames exposed for a shorter time than the others, with the share of that time, 0…1.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub short_exposures: BTreeMap<usize, f64>,
+    /// Side of the square that a frame's pixels average, in pixels, 0…1, as found in the footage: 1 for most cameras.
+    #[serde(default = "whole_pixel", skip_serializing_if = "is_whole_pixel")]
+    pub pixel_aperture: f64,
+    /// Largest value that the clip's frames can hold; `None` for frames in floats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ceiling: Option<f32>,
     /// How the clip's values were taken.
     pub encoding: Encoding,
     /// The region, in full-size pixels.
@@ -187,6 +193,15 @@ pub struct Header {
     pub corrections: Corrections,
     /// Per surface, then per frame.
     pub quality: Vec<Vec<Quality>>,
+}
+
+fn whole_pixel() -> f64 {
+    1.0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_whole_pixel(aperture: &f64) -> bool {
+    *aperture == whole_pixel()
 }
 
 impl Header {

@@ -53,25 +53,6 @@ fn reference(
         let motion = [0, 1].map(|i| shutter * (b[i] - a[i]) / (after - before).max(1) as f64);
         let blurred = motion[0].hypot(motion[1]) > 0.5;
         let moments: &[f64] = if blurred { &[-0.5, -0.25, 0.0, 0.25] } else { &[0.0] };
-        let mean = |f: &dyn Fn([f64; 2]) -> [f64; 4]| {
-            let mut sum = [0.0; 4];
-            for k in moments {
-                let v = f([at[0] + k * motion[0], at[1] + k * motion[1]]);
-                (0..4).for_each(|c| sum[c] += v[c] / moments.len() as f64);
-            }
-            sum
-        };
-        let p = mean(&|q| plain::picture(q, plain::alone(&paint)));
-        let atlas = mean(&|q| plain::picture(q, plain::clamped(&surface.picture)));
-        let m = [0, 1].map(|i| {
-            let ratio = scene.header.working_size[i] as f64 / scene.header.size[i] as f64;
-            ([x, y][i] + 0.5) * ratio - 0.5
-        });
-        let v = plain::linear(m, plain::clamped(&mask))[0] * f64::from(s.opacity);
-        let c = input[(px, py)];
-        if v < 1e-9 || p[3] <= 0.0 {
-            return c;
-        }
         let size = surface.placement.size;
         let grid = layer.light.size();
         let l = [
@@ -82,6 +63,37 @@ fn reference(
             [l[0].clamp(0.0, (grid.0 - 1) as f64), l[1].clamp(0.0, (grid.1 - 1) as f64)],
             plain::clamped(&layer.light),
         );
+        // Lit, nothing is brighter than the ceiling (or than it was painted).
+        let ceiling = scene.header.ceiling.map_or(f64::INFINITY, f64::from);
+        let mean = |f: &dyn Fn([f64; 2]) -> [f64; 4], paint: bool| {
+            let mut sum = [0.0; 4];
+            for k in moments {
+                let v = f([at[0] + k * motion[0], at[1] + k * motion[1]]);
+                let lit = |v: f64, alpha: f64, l: f64| {
+                    let white = if paint { (ceiling * alpha).max(v) } else { ceiling };
+                    (v * l).min(white) / l
+                };
+                let alpha = v[3];
+                let v = if ceiling.is_finite() {
+                    [lit(v[0], alpha, l[0]), lit(v[1], alpha, l[1]), lit(v[2], alpha, l[2]), v[3]]
+                } else {
+                    v
+                };
+                (0..4).for_each(|c| sum[c] += v[c] / moments.len() as f64);
+            }
+            sum
+        };
+        let p = mean(&|q| plain::picture(q, plain::alone(&paint)), true);
+        let atlas = mean(&|q| plain::picture(q, plain::clamped(&surface.picture)), false);
+        let m = [0, 1].map(|i| {
+            let ratio = scene.header.working_size[i] as f64 / scene.header.size[i] as f64;
+            ([x, y][i] + 0.5) * ratio - 0.5
+        });
+        let v = plain::linear(m, plain::clamped(&mask))[0] * f64::from(s.opacity);
+        let c = input[(px, py)];
+        if v < 1e-9 || p[3] <= 0.0 {
+            return c;
+        }
         let opaque = p[3] > 1.0 - 1e-5;
         let (over, alpha) = if opaque { (1.0 / p[3], 1.0) } else { (1.0, p[3]) };
         let mut out = c;
@@ -111,6 +123,54 @@ fn agrees_with_the_plain_implementation() {
             assert!(largest_difference(&got, &want) < 1e-3, "frame {t}: {}", largest_difference(&got, &want));
         }
     }
+}
+
+/// A frame holds nothing brighter than white: paint that the light makes brighter is cut off there, before it is mixed.
+#[test]
+fn what_the_light_makes_brighter_than_white_is_white() {
+    for shutter in [0.0, 0.5] {
+        let free = Scene { shutter, ..Scene::default() }.build();
+        let scene = Scene { shutter, ceiling: Some(1.0), ..Scene::default() }.build();
+        let input = footage(scene.header.size);
+        let s = RenderSettings { opacity: 0.6, ..settings(View::Result) };
+        for t in 0..4 {
+            let picture = painting(export_atlas(&scene).0.size()).map(|p| [0.95, 0.99, p[2], p[3]]);
+            let paint = |scene: &Memory| Some(Edit::from_painting(scene, &picture).unwrap());
+            let want = reference(&scene, &picture, &s, t, &input);
+            let got = render(&scene, paint(&scene), s, t, &input);
+            assert!(largest_difference(&got, &want) < 1e-3, "frame {t}: {}", largest_difference(&got, &want));
+            let brighter = render(&free, paint(&free), s, t, &input);
+            assert!(largest_difference(&got, &brighter) > 0.02, "frame {t} holds nothing as bright");
+        }
+    }
+}
+
+/// Paint brighter than white, of a picture in floats, is meant so.
+#[test]
+fn paint_brighter_than_white_stays() {
+    let scene = Scene { ceiling: Some(1.0), ..Scene::default() }.build();
+    let input = footage(scene.header.size);
+    let picture = painting(export_atlas(&scene).0.size()).map(|p| [3.0, p[1], p[2], p[3]]);
+    let edit = Edit::from_painting(&scene, &picture).unwrap();
+    let got = render(&scene, Some(edit), settings(View::Result), 0, &input);
+    let brightest = got.pixels().iter().fold(0.0f32, |m, p| m.max(p[0]));
+    assert!(brightest > 2.9, "{brightest}");
+}
+
+/// Pixels that average half their side need no filter where the atlas is reduced twice.
+#[test]
+fn pixels_that_average_less_keep_the_paint_sharp() {
+    let usual = Scene { scale: 2.0, ..Scene::default() }.build();
+    let scene = Scene { scale: 2.0, pixel_aperture: 0.5, ..Scene::default() }.build();
+    let input = footage(scene.header.size);
+    let s = settings(View::Result);
+    let (edit, picture) = painted(&scene);
+    let want = reference(&scene, &picture, &s, 1, &input);
+    let got = render(&scene, Some(edit), s, 1, &input);
+    assert!(largest_difference(&got, &want) < 1e-3, "{}", largest_difference(&got, &want));
+    let (edit, _) = painted(&usual);
+    let softer = render(&usual, Some(edit), s, 1, &input);
+    assert!(largest_difference(&got, &softer) > 0.05);
 }
 
 #[test]

@@ -30,6 +30,8 @@ pub(super) struct Baked<'a> {
     pub(super) layers: Layers<'a>,
     /// The part that does not.
     pub(super) surface: Surface,
+    /// Side of the square that a frame's pixels average, where the region tells.
+    pub(super) pixel_aperture: Option<f32>,
 }
 
 /// Atlas pixels to a reference pixel: as many as the sharpest view shows.
@@ -48,12 +50,12 @@ impl<'a> Baked<'a> {
         solution: &'a Solution,
         inverses: &'a Inverses,
         masks: &Masks,
-        (reference, sharpenings): (usize, usize),
+        (reference, sharpenings, ceiling): (usize, usize, Option<f32>),
     ) -> Result<Self> {
         let scale = Scale::between(full.size(), masks.size());
         let finer = atlas_scale(solution, scale);
         let on_canvas = Scale { factor: scale.factor.map(|f| f * finer) };
-        let mut fine = solution.finer(on_canvas, scale, full.ceiling())?;
+        let mut fine = solution.finer(on_canvas, scale, ceiling.map_or(f32::INFINITY, |c| c * 255.0))?;
         let visible = |t: usize| masks.read(t).map(|m| m.map(|v| f32::from(*v) / 255.0));
         if on_canvas != Scale::ONE {
             // What frames show lies where their exposures' middles put it.
@@ -64,6 +66,7 @@ impl<'a> Baked<'a> {
             }
             fine.expose(solution.shutter, full.size(), reference);
         }
+        let pixel_aperture = fine.find_pixel_aperture(full, &visible)?;
         let first = [fine.canvas.bounds.x0, fine.canvas.bounds.y0].map(f64::from);
         let placement = Placement {
             // Fine canvas pixels are `finer` times finer than full-size reference pixels.
@@ -75,7 +78,7 @@ impl<'a> Baked<'a> {
         let picture =
             fine.atlas.zip(&fine.canvas.coverage, |a, k| [decode(a[0]), decode(a[1]), decode(a[2]), k]);
         let layers = Layers { solution, inverses, scale, encoding: full.encoding };
-        Ok(Self { layers, surface: Surface { placement, picture } })
+        Ok(Self { layers, surface: Surface { placement, picture }, pixel_aperture })
     }
 }
 

@@ -7,6 +7,9 @@ use crate::progress::Progress;
 use crate::track::in_order;
 use std::path::Path;
 
+/// White, as the spool may have rounded it, levels.
+const JUST_WHITE: f32 = 255.01;
+
 /// A clip's own frames as footage: full size, levels.
 pub(super) struct FullSize<'a> {
     /// The clip.
@@ -63,6 +66,20 @@ pub(super) fn spool(
         return Err(Error::clip(&full.clip.info().path, reason));
     }
     writer.finish()
+}
+
+/// Largest value that frames can hold, as a host counts: white for integers, and for floats that never exceed it, as those
+/// a host made of integers. `None` where brighter things than white were filmed.
+pub(super) fn ceiling(full: &FullSize, spool: &Spool) -> Result<Option<f32>> {
+    if full.ceiling().is_finite() {
+        return Ok(Some(1.0));
+    }
+    let above = |t: usize| -> Result<bool> {
+        Ok(spool.levels(t)?.pixels().iter().flat_map(|p| &p[..3]).any(|v| *v > JUST_WHITE))
+    };
+    let exceeds = full.encoding == Encoding::Linear
+        || (0..spool.len()).try_fold(false, |any, t| above(t).map(|a| any || a))?;
+    Ok((!exceeds).then_some(1.0))
 }
 
 /// A clip nothing can be tracked in, named before any work is done.

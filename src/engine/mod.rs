@@ -184,7 +184,7 @@ impl<'a> Analysis<'a> {
         };
         let inverses = self.inverses(&fit);
         let (masks, quality) = self.mattes("matte", &spool, &fit, &inverses)?;
-        self.bake(&fit.solutions, &inverses, &masks, &quality)?;
+        self.bake(&spool, &fit.solutions, &inverses, &masks, &quality)?;
         self.work.remove()?;
         let frames = 0..spool.len();
         let doubtful = frames.filter(|&t| quality.iter().any(|q| q[t].is_doubtful())).collect();
@@ -310,18 +310,20 @@ impl<'a> Analysis<'a> {
 
     fn bake(
         &self,
+        spool: &Spool,
         solutions: &[Solution],
         inverses: &[Inverses],
         masks: &[Masks],
         quality: &[Vec<Quality>],
     ) -> Result<()> {
-        let header = self.header(solutions, quality);
         self.stage("bake", self.full.len(), |a| {
+            let ceiling = frames::ceiling(&a.full, spool)?;
             let bake = |k: usize| {
-                let painting = (a.roi.reference_frame, a.effort.sharpenings);
+                let painting = (a.roi.reference_frame, a.effort.sharpenings, ceiling);
                 Baked::new(&a.full, &solutions[k], &inverses[k], &masks[k], painting)
             };
             let baked: Vec<Baked> = (0..solutions.len()).map(bake).collect::<Result<_>>()?;
+            let header = a.header(solutions, &baked, ceiling, quality);
             let surfaces: Vec<_> = baked.iter().map(|b| b.surface.clone()).collect();
             let full = a.full.size();
             let grids: Vec<_> = baked.iter().map(|b| b.layers.grids(full)).collect();
@@ -337,7 +339,13 @@ impl<'a> Analysis<'a> {
         })
     }
 
-    fn header(&self, solutions: &[Solution], quality: &[Vec<Quality>]) -> Header {
+    fn header(
+        &self,
+        solutions: &[Solution],
+        baked: &[Baked],
+        ceiling: Option<f32>,
+        quality: &[Vec<Quality>],
+    ) -> Header {
         let full = self.full.size();
         // One camera filmed all regions: the one that tells most of its shutter speaks for all.
         let told = solutions.iter().max_by(|a, b| a.shutter.total_cmp(&b.shutter));
@@ -351,6 +359,13 @@ impl<'a> Analysis<'a> {
             map_step: map_step(Scale::between(full, self.size)),
             shutter: told.map_or(0.0, |s| f64::from(s.shutter)),
             short_exposures: short.map(|(t, s)| (*t, f64::from(*s))).collect(),
+            // Where regions tell different things, too soft shows less than aliased.
+            pixel_aperture: baked
+                .iter()
+                .filter_map(|b| b.pixel_aperture)
+                .reduce(f32::max)
+                .map_or(1.0, f64::from),
+            ceiling,
             encoding: self.full.encoding,
             roi: self.roi.clone(),
             fingerprint: self.fingerprint.clone(),

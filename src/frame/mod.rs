@@ -17,7 +17,9 @@ pub use coord::{Rect, Scale, working_size};
 pub use filter::{box_blur, dilate, distance, gaussian, scharr};
 pub use image::{Image, Pixel, Rgba, Vec2};
 pub use resize::resized;
-pub use sample::{EXPOSURE, bilinear, bilinear_or, cubic, cubic_weights, sharp, sharp_weights};
+pub use sample::{
+    EXPOSURE, SHARP, averaged, bilinear, bilinear_or, cubic, cubic_weights, sharp, sharp_weights,
+};
 
 /// How a file stores one channel of a pixel; what is read at one depth is written at the same depth, bit-exact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

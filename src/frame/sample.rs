@@ -8,6 +8,16 @@ use super::{Image, Pixel, Vec2};
 /// A convention: where the middle of a real exposure lies cannot be seen in its picture.
 pub const EXPOSURE: [f32; 4] = [-0.5, -0.25, 0.0, 0.25];
 
+/// Picture pixels to the side of what is read at once, up to which one cubic sample is enough.
+pub const SHARP: f32 = 1.25;
+
+/// Side of the square that is averaged where `side` picture pixels are read at once. It grows from nothing at [`SHARP`],
+/// so that there is no step between the sharp and the filtered part of a picture.
+#[inline(always)]
+pub fn averaged(side: f32) -> f32 {
+    if side < 2.0 { (2.0 * (side - SHARP) / (2.0 - SHARP)).max(0.0) } else { side }
+}
+
 /// Weights of the four neighbours at `-1, 0, 1, 2` for a point `t` ∈ [0,1) past pixel 0: Keys' cubic with a = −½
 /// (Catmull–Rom), which reproduces quadratics exactly.
 #[inline(always)]

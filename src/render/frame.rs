@@ -124,6 +124,7 @@ impl Frame<'_> {
             placement: surface.placement,
             paint: renderer.paint(k),
             opacity: renderer.settings().opacity,
+            ceiling: renderer.analysis().header().ceiling.unwrap_or(f32::MAX),
             scale: renderer.working_scale(),
             size: renderer.analysis().full_size(),
         }

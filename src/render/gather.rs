@@ -42,14 +42,15 @@ impl Taps {
 }
 
 /// A reduced picture at those pixels of a run that are `wanted`: its mean over the footprint in the run's middle, and
-/// over four moments where it moves while the shutter is open. `shift` is what the picture is padded with.
+/// over four moments where it moves while the shutter is open, of what `limit` leaves of each sample of a lane. `shift`
+/// is what the picture is padded with.
 #[inline(always)]
 pub(super) fn gather(
     kernel: impl Kernel,
     picture: Picture,
     shift: f32,
     run: &Run,
-    wanted: &[bool; LANES],
+    (wanted, limit): (&[bool; LANES], impl Fn(usize, f32x4) -> f32x4),
 ) -> [f32x4; LANES] {
     let at = run.at.map(|at| at + f32x16::splat(shift));
     let spread = picture.spread(run.footprint());
@@ -63,7 +64,7 @@ pub(super) fn gather(
                 |c: usize| (at[c] + motion[c] * f32x16::splat(*moment)) * share + f32x16::splat(offset[c]);
             let taps = Taps::new([place(0), place(1)]);
             for lane in run.lanes.clone().filter(|lane| wanted[*lane]) {
-                sums[lane] += taps.sample(kernel, lane, &rows, (0, false));
+                sums[lane] += limit(lane, taps.sample(kernel, lane, &rows, (0, false)));
             }
         }
     }

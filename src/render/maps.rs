@@ -78,7 +78,7 @@ fn trace(analysis: &dyn Analysis, surface: Option<usize>, frame: usize) -> Resul
     for k in chosen {
         let layer = layer(analysis, k, frame)?;
         let surface = &surfaces[k];
-        let warp = Warp::new(&layer, &surface.placement, (header.size, header.map_step), ANYWHERE, None);
+        let warp = Warp::new(&layer, &surface.placement, header, ANYWHERE, None);
         let picture = whole(&surface.picture);
         let mut lines = Lines::default();
         for y in 0..h {

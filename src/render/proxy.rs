@@ -42,7 +42,8 @@ impl Proxy {
         let own = analysis.header();
         let scale = Scale::between((own.size[0], own.size[1]), (size[0], size[1]));
         let map_step = [0, 1].map(|i| own.map_step[i] / scale.factor[i]);
-        let header = Header { size, map_step, ..own.clone() };
+        let header =
+            Header { size, map_step, pixel_aperture: aperture(own.pixel_aperture, scale), ..own.clone() };
         let layers = Recent::new(KEPT * analysis.surfaces().len());
         Ok(Self { analysis, header, scale, layers })
     }
@@ -57,6 +58,13 @@ impl Proxy {
         });
         Layer { map, mask: layer.mask.clone(), light: layer.light.clone() }
     }
+}
+
+/// Side of the square that a proxy's pixel averages of a frame whose pixels average one of side `own`, in their own pixels:
+/// variances of averages add up, and a proxy pixel averages frame pixels over its own side.
+fn aperture(own: f64, scale: Scale) -> f64 {
+    let least = scale.factor[0].min(scale.factor[1]).max(1.0);
+    (1.0 - (1.0 - own * own) / (least * least)).sqrt()
 }
 
 impl Analysis for Proxy {

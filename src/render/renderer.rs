@@ -187,8 +187,7 @@ impl Renderer {
             frames: *frames,
             shutter,
         });
-        let grid = (header.size, header.map_step);
-        let warp = Warp::new(&layer, &surface.placement, grid, part, exposure.as_ref());
+        let warp = Warp::new(&layer, &surface.placement, header, part, exposure.as_ref());
         if warp.extent().is_empty() {
             return Ok(None);
         }

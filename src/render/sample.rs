@@ -2,12 +2,10 @@
 //! is reduced.
 
 use super::kernel::{Block, Kernel, Plain};
-use crate::frame::{Image, Pixel, Rgba, Vec2};
+use crate::frame::{Image, Pixel, Rgba, SHARP, Vec2, averaged};
 use std::sync::OnceLock;
 use wide::{f32x4, f32x16};
 
-/// Atlas pixels per frame pixel up to which one cubic sample is enough.
-pub(super) const SHARP: f32 = 1.25;
 /// More than cubic weights lose by rounding, and less than any file's code value.
 pub(super) const ROUNDING: f32 = 1e-5;
 /// Most samples along one side of a footprint; a longer one is read from a coarser level.
@@ -61,8 +59,7 @@ impl Picture<'_> {
     /// The samples that make up the mean over a footprint.
     ///
     /// The level is chosen by the footprint's short side, so that a surface seen at a slant stays sharp across the
-    /// slant; along each side up to [`MOST`] cubic samples are spread. Their spread grows from nothing at [`SHARP`],
-    /// so that there is no step between the sharp and the filtered part of a picture.
+    /// slant; along each side up to [`MOST`] cubic samples are spread over what is [`averaged`] there.
     #[inline(always)]
     pub(super) fn spread(&self, j: Jacobian) -> Spread<'_> {
         let [rx, ry] = footprint(j);
@@ -81,7 +78,7 @@ impl Picture<'_> {
         let image = if level == 0 { self.full } else { &halved[level - 1] };
         let share = 1.0 / (1u32 << level) as f32;
         let side = |r: f32, x: f32, y: f32| {
-            let width = if r < 2.0 { (2.0 * (r - SHARP) / (2.0 - SHARP)).max(0.0) } else { r };
+            let width = averaged(r);
             let count = width.ceil().clamp(1.0, MOST);
             let step = width / (r.max(1e-6) * count) * share;
             (count, [x * step, y * step])

@@ -25,6 +25,8 @@ pub(super) struct Job<'a> {
     /// Paint, and where there is any.
     pub(super) paint: Option<(Picture<'a>, Part)>,
     pub(super) opacity: f32,
+    /// Largest value that the frames can hold.
+    pub(super) ceiling: f32,
     /// Frame size over working size.
     pub(super) scale: Scale,
     /// Of the reference frame.
@@ -56,7 +58,7 @@ impl Job<'_> {
         let mut line = std::mem::take(&mut lines.matte);
         let visible = Visible::new(self.matte, self.scale, (y, x0..x0 + out.len()), &mut line);
         let rows = [paint, self.atlas].map(|p| Rows::new(p.full));
-        let blend = Blend { kernel, paint, atlas: self.atlas, rows };
+        let blend = Blend { kernel, paint, atlas: self.atlas, rows, ceiling: self.ceiling };
         self.warp.walk(
             y,
             (x0, x0 + out.len()),
@@ -114,13 +116,12 @@ impl Job<'_> {
                     let v = visible.at(spot.x);
                     let reference = self.placement.to_reference(spot.at);
                     for c in 0..3 {
+                        let lit = (l[c] * a[c]).min(self.ceiling);
                         pixel[c] = match self.view {
-                            View::Atlas => pixel[c] + coverage * (l[c] * a[c] - pixel[c]),
+                            View::Atlas => pixel[c] + coverage * (lit - pixel[c]),
                             View::Matte => pixel[c].max(v * coverage),
                             View::Light => pixel[c] + coverage * (0.5 * l[c] - pixel[c]),
-                            View::Difference => {
-                                pixel[c] + (source[spot.x - x0][c] - l[c] * a[c]) * v * coverage
-                            }
+                            View::Difference => pixel[c] + (source[spot.x - x0][c] - lit) * v * coverage,
                             // A position fading to 0 would be a wrong position: inside or outside, nothing between.
                             View::Uv if coverage >= 0.5 => uv(reference, self.size)[c],
                             View::Uv | View::Result | View::Checker => pixel[c],
@@ -166,6 +167,7 @@ struct Blend<'a, K> {
     atlas: Picture<'a>,
     /// Of the paint and of the atlas; made once a row.
     rows: [Rows<'a>; 2],
+    ceiling: f32,
 }
 
 /// How far the surface shows at each pixel of a run, and its light.
@@ -194,15 +196,22 @@ impl<K: Kernel> Blend<'_, K> {
     #[inline(always)]
     fn sharp<const N: usize>(&self, run: &Run, shown: Shown, out: &mut [Rgba], taps: [Taps; N]) {
         let [paint, atlas] = &self.rows;
+        let white = f32x4::splat(self.ceiling);
         pixels(
             run,
             shown,
             out,
             #[inline(always)]
-            |lane| mean(self.kernel, &taps, lane, paint, (0, run.inside)),
+            |lane, light| {
+                // What is painted brighter than white stays so.
+                let limit = |p: f32x4| within((white * alpha(p)).fast_max(p), light, p);
+                mean(self.kernel, &taps, lane, paint, (0, run.inside), limit)
+            },
             // The atlas is not padded as paint is.
             #[inline(always)]
-            |lane| mean(self.kernel, &taps, lane, atlas, (PAD as i32, run.inside)),
+            |lane, light| {
+                mean(self.kernel, &taps, lane, atlas, (PAD as i32, run.inside), |a| within(white, light, a))
+            },
         );
     }
 
@@ -211,13 +220,19 @@ impl<K: Kernel> Blend<'_, K> {
     fn reduced(&self, run: &Run, shown: Shown, out: &mut [Rgba]) {
         let visible = shown.0;
         let shows = visible.map(|v| v > 0.0);
-        let paint = gather(self.kernel, self.paint, PAD as f32, run, &shows).map(f32x4::to_array);
+        let mut cell = shown.1.none();
+        let light: [f32x4; LANES] = std::array::from_fn(|lane| shown.1.at(lane, &mut cell).into());
+        let white = f32x4::splat(self.ceiling);
+        // What is painted brighter than white stays so.
+        let limit = |lane: usize, p: f32x4| within((white * alpha(p)).fast_max(p), light[lane], p);
+        let paint = gather(self.kernel, self.paint, PAD as f32, run, (&shows, limit)).map(f32x4::to_array);
         // (What was not sampled has no alpha.)
         let mixes = std::array::from_fn(|lane| {
             paint[lane][3] > 0.0 && !(visible[lane] >= 1.0 && paint[lane][3] >= OPAQUE)
         });
         let atlas = if mixes.contains(&true) {
-            gather(self.kernel, self.atlas, 0.0, run, &mixes).map(f32x4::to_array)
+            let limit = |lane: usize, a: f32x4| within(white, light[lane], a);
+            gather(self.kernel, self.atlas, 0.0, run, (&mixes, limit)).map(f32x4::to_array)
         } else {
             [[0.0; 4]; LANES]
         };
@@ -226,11 +241,24 @@ impl<K: Kernel> Blend<'_, K> {
             shown,
             out,
             #[inline(always)]
-            |lane| paint[lane],
+            |lane, _| paint[lane],
             #[inline(always)]
-            |lane| atlas[lane],
+            |lane, _| atlas[lane],
         );
     }
+}
+
+/// A sample of a picture, reduced to what under its `light` is just `white`: a frame holds nothing brighter, and what
+/// cannot be shown must not outshine what it is mixed with.
+#[inline(always)]
+fn within(white: f32x4, light: f32x4, sample: f32x4) -> f32x4 {
+    sample.fast_min(white / light)
+}
+
+/// The alpha of a sample, four times.
+#[inline(always)]
+fn alpha(sample: f32x4) -> f32x4 {
+    f32x4::splat(sample.to_array()[3])
 }
 
 /// A picture at `N` moments.
@@ -241,22 +269,23 @@ fn mean<const N: usize>(
     lane: usize,
     rows: &Rows,
     how: (i32, bool),
+    limit: impl Fn(f32x4) -> f32x4,
 ) -> Rgba {
-    let mut sum = taps[0].sample(kernel, lane, rows, how);
+    let mut sum = limit(taps[0].sample(kernel, lane, rows, how));
     for taps in &taps[1..] {
-        sum += taps.sample(kernel, lane, rows, how);
+        sum += limit(taps.sample(kernel, lane, rows, how));
     }
     if N > 1 { (sum * f32x4::splat(1.0 / N as f32)).to_array() } else { sum.to_array() }
 }
 
-/// Changes the pixels of a run, given what the paint and the atlas are at each.
+/// Changes the pixels of a run, given what the paint and the atlas are at each, and under its light.
 #[inline(always)]
 fn pixels(
     run: &Run,
     (visible, light): Shown,
     out: &mut [Rgba],
-    paint: impl Fn(usize) -> Rgba,
-    atlas: impl Fn(usize) -> Rgba,
+    paint: impl Fn(usize, f32x4) -> Rgba,
+    atlas: impl Fn(usize, f32x4) -> Rgba,
 ) {
     let mut cell = light.none();
     for (lane, pixel) in run.lanes.clone().zip(out) {
@@ -264,13 +293,13 @@ fn pixels(
         if v <= 0.0 {
             continue;
         }
-        let p = paint(lane);
+        let l = light.at(lane, &mut cell);
+        let p = paint(lane, l.into());
         if p[3] > 0.0 {
-            let l = light.at(lane, &mut cell);
             *pixel = if v >= 1.0 && p[3] >= OPAQUE {
                 covered(*pixel, l, p)
             } else {
-                mixed(*pixel, v, l, p, atlas(lane))
+                mixed(*pixel, v, l, p, atlas(lane, l.into()))
             };
         }
     }

@@ -4,9 +4,9 @@
 //! and each cell of the combined line is a cubic polynomial: a position then costs three multiplications and additions
 //! per coordinate. Cells that cannot reach the wanted part of the atlas are never walked at all.
 
-use super::sample::{Jacobian, LANES, SHARP, footprint, of_lane, ramp};
-use crate::atlas::{Layer, Placement};
-use crate::frame::{Image, Pixel, Rect, Vec2, cubic_weights};
+use super::sample::{Jacobian, LANES, footprint, of_lane, ramp};
+use crate::atlas::{Header, Layer, Placement};
+use crate::frame::{Image, Pixel, Rect, SHARP, Vec2, cubic_weights};
 use std::ops::Range;
 use wide::f32x16;
 
@@ -157,15 +157,15 @@ pub(super) struct Exposure<'a> {
 }
 
 impl Warp {
-    /// Prepares a frame of `size` pixels whose map has nodes `step` pixels apart. Only what may touch `part` of the
-    /// atlas will be walked.
+    /// Prepares a frame of an analysis. Only what may touch `part` of the atlas will be walked.
     pub(super) fn new(
         layer: &Layer,
         placement: &Placement,
-        (size, step): ([usize; 2], [f64; 2]),
+        header: &Header,
         part: Part,
         exposure: Option<&Exposure>,
     ) -> Self {
+        let Header { size, map_step: step, pixel_aperture: aperture, .. } = header;
         let [cw, ch] = [0, 1].map(|i| ((size[i].max(2) - 1) as f64 / step[i]).ceil().max(1.0) as usize);
         let padded = |f: &dyn Fn(isize, isize) -> Vec2| {
             Image::from_fn(cw + 3, ch + 3, |i, j| f(i as isize - 1, j as isize - 1))
@@ -183,8 +183,9 @@ impl Warp {
         let jacobian = Image::from_fn(cw + 1, ch + 1, |i, j| {
             let (l, r, t, b) =
                 (nodes[(i, j + 1)], nodes[(i + 2, j + 1)], nodes[(i + 1, j)], nodes[(i + 1, j + 2)]);
-            let slope =
-                |a: Vec2, b: Vec2, c: usize, axis: usize| ((b[c] - a[c]) as f64 / (2.0 * step[axis])) as f32;
+            let slope = |a: Vec2, b: Vec2, c: usize, axis: usize| {
+                (aperture * f64::from(b[c] - a[c]) / (2.0 * step[axis])) as f32
+            };
             [slope(l, r, 0, 0), slope(l, r, 1, 0), slope(t, b, 0, 1), slope(t, b, 1, 1)]
         });
         let mut reach = 0.0f32;
@@ -199,7 +200,7 @@ impl Warp {
             let first = (i as f64 * step[0]).ceil();
             (first as usize, (first / step[0] - i as f64) as f32)
         });
-        Self { step, columns: columns.collect(), nodes, motion, jacobian, cells, reach }
+        Self { step: *step, columns: columns.collect(), nodes, motion, jacobian, cells, reach }
     }
 
     /// The pixels of the frame, and perhaps a few beyond, that may touch the wanted part.

@@ -235,6 +235,8 @@ pub(super) fn check_header(header: &Header, placements: &[Placement]) -> Result<
         (header.size.iter().chain(&header.working_size).all(|&v| v > 0), "a frame size of 0"),
         (header.map_step.iter().all(positive), "an impossible map step"),
         (header.shutter.is_finite(), "an impossible shutter"),
+        ((0.0..=1.0).contains(&header.pixel_aperture), "an impossible pixel aperture"),
+        (header.ceiling.is_none_or(|c| c.is_finite() && c > 0.0), "an impossible ceiling"),
         (header.short_exposures.iter().all(in_clip_and_short), "an impossible exposure"),
         (header.roi.reference_frame < header.frames, "a reference frame outside the clip"),
         (!placements.is_empty(), "no surfaces"),

@@ -5,6 +5,7 @@
 //! against each other. A map is a homography plus a smooth bend, as stiff as the footage shows the surface to be.
 
 mod align;
+mod aperture;
 mod appearance;
 mod canvas;
 mod context;

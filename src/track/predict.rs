@@ -112,8 +112,10 @@ impl Solution {
         let surface = Image::from_rows(w, h, [0.0; 4], |y, row| {
             let places = at.row(y).iter().zip(motion.row(y)).zip(gain.row(y));
             for (out, ((u, v), g)) in row.iter_mut().zip(places) {
-                let a = through_shutter(*u, *v, moments, |u| cubic(&self.atlas, u));
-                (0..3).for_each(|c| out[c] = (a[c] * g[c]).clamp(0.0, self.ceiling));
+                *out = through_shutter(*u, *v, moments, |u| {
+                    let a = cubic(&self.atlas, u);
+                    [0, 1, 2, 3].map(|c| if c < 3 { (a[c] * g[c]).clamp(0.0, self.ceiling) } else { 0.0 })
+                });
             }
         });
         let coverage = Image::from_rows(w, h, 0.0, |y, row| {

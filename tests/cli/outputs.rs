@@ -56,6 +56,8 @@ fn folder() -> tempfile::TempDir {
         first_frame: 0,
         map_step: [8.0, 8.0],
         shutter: 0.0,
+        pixel_aperture: 0.5,
+        ceiling: Some(1.0),
         short_exposures: Default::default(),
         encoding: Encoding::Display,
         roi: Roi {
@@ -117,7 +119,12 @@ fn views_and_exports() {
     fails(at, &["export", "shot.rna", "--mattes", "mattes"], &["there already"]);
     let info: serde_json::Value = serde_json::from_str(&works(at, &["info", "shot.rna", "--json"])).unwrap();
     assert_eq!((info["event"].as_str(), info["frames"].as_u64()), (Some("result"), Some(FRAMES as u64)));
-    assert!(works(at, &["info", "shot.rna"]).contains("40.0 dB"));
+    let text = works(at, &["info", "shot.rna"]);
+    assert!(
+        text.contains("40.0 dB")
+            && text.contains("no motion blur; pixels average 0.50 of their side; nothing brighter than 1"),
+        "{text}"
+    );
 }
 
 #[test]

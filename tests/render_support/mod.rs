@@ -45,6 +45,8 @@ pub struct Scene {
     pub frames: usize,
     pub scale: f64,
     pub shutter: f64,
+    pub pixel_aperture: f64,
+    pub ceiling: Option<f32>,
     /// Frame → map to the reference frame.
     pub map: fn(usize) -> Homography,
     /// Regions as boxes on the reference frame.
@@ -59,6 +61,8 @@ impl Default for Scene {
             frames: 4,
             scale: 1.0,
             shutter: 0.0,
+            pixel_aperture: 1.0,
+            ceiling: None,
             map: |t| {
                 let t = t as f64;
                 [
@@ -94,6 +98,8 @@ impl Scene {
             map_step: STEP,
             shutter: self.shutter,
             short_exposures: Default::default(),
+            pixel_aperture: self.pixel_aperture,
+            ceiling: self.ceiling,
             encoding: Encoding::Display,
             roi: Roi {
                 reference_frame: 0,

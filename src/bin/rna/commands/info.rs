@@ -32,6 +32,7 @@ fn describe(header: &Header, surfaces: &[Surface]) -> String {
     let _ = writeln!(text, "settings  {}", settings.join(", "));
     let engines: Vec<_> = header.engines.iter().map(|(k, v)| format!("{k} {v}")).collect();
     let _ = writeln!(text, "engines   {}", engines.join(", "));
+    let _ = writeln!(text, "camera    {}", camera(header));
     if !header.corrections.is_empty() {
         let _ = writeln!(text, "corrected {}", corrected(&header.corrections));
     }
@@ -46,6 +47,24 @@ fn describe(header: &Header, surfaces: &[Surface]) -> String {
             p.scale
         );
         let _ = writeln!(text, "  fit     {}", fit(quality));
+    }
+    text
+}
+
+fn camera(header: &Header) -> String {
+    let mut text = match header.shutter {
+        0.0 => "no motion blur".to_owned(),
+        open => format!("shutter open for {open:.2} of a frame"),
+    };
+    let short: Vec<_> = header.short_exposures.keys().map(usize::to_string).collect();
+    if !short.is_empty() {
+        let _ = write!(text, ", shorter in frames {}", short.join(", "));
+    }
+    if header.pixel_aperture < 1.0 {
+        let _ = write!(text, "; pixels average {:.2} of their side", header.pixel_aperture);
+    }
+    if let Some(ceiling) = header.ceiling {
+        let _ = write!(text, "; nothing brighter than {ceiling}");
     }
     text
 }
