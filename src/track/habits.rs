@@ -15,9 +15,11 @@ const MOST_HABITS: usize = 8;
 /// Frames needed for each of them.
 const FRAMES_EACH: usize = 4;
 /// Root-mean-square bend, in pixels, below which nothing more is explained.
-const LEAST_BEND: f64 = 0.2;
-/// Weight of a mixture's own size against its errors: holds back mixtures that little evidence asks for.
+const LEAST_BEND: f64 = 0.05;
+/// Least weight of a mixture's own size against its errors: holds back mixtures that little evidence asks for.
 const RIDGE: f64 = 1e-3;
+/// Root-mean-square error of what is seen of a bend, pixels.
+const NOISE: f64 = 0.03;
 /// Alternations after each new bend, and when all are there.
 const SWEEPS: [usize; 2] = [2, 8];
 
@@ -128,14 +130,23 @@ impl Model {
 
     /// Each frame's factors, modes given. Frames do not ask for each other, so the threads change no sum.
     fn fit_factors(&mut self) {
-        let fitted: Vec<_> = (0..self.values.len()).into_par_iter().map(|t| self.factors_of(t)).collect();
+        let ridges: Vec<f64> = (LEARNT..self.modes.len()).map(|m| self.ridge(m)).collect();
+        let fitted: Vec<_> =
+            (0..self.values.len()).into_par_iter().map(|t| self.factors_of(t, &ridges)).collect();
         for (old, new) in self.factors.iter_mut().zip(fitted) {
             new.into_iter().for_each(|new| *old = new);
         }
     }
 
+    /// How strongly the factors of mode `m` are drawn to 0: a bend that is small in most frames is not likely to be large
+    /// in one that hardly shows it.
+    fn ridge(&self, m: usize) -> f64 {
+        let usual = self.factors.iter().map(|f| f[m] * f[m]).sum::<f64>() / self.factors.len() as f64;
+        if usual > 0.0 { (NOISE * NOISE / usual).max(RIDGE) } else { RIDGE }
+    }
+
     /// The factors that fit frame `t` best; `None` when there is no telling.
-    fn factors_of(&self, t: usize) -> Option<Vec<f64>> {
+    fn factors_of(&self, t: usize, ridges: &[f64]) -> Option<Vec<f64>> {
         let free: Vec<&Vec<f64>> = self.modes[..MEAN].iter().chain(&self.modes[LEARNT..]).collect();
         let n = free.len();
         let (values, weights) = (&self.values[t], &self.weights[t]);
@@ -150,7 +161,7 @@ impl Model {
             for (j, other) in free[..=i].iter().enumerate() {
                 matrix.add(i, j, product(other));
             }
-            let ridge = if i < AFFINE { 1e-3 * RIDGE } else { RIDGE };
+            let ridge = if i < AFFINE { 1e-3 * RIDGE } else { ridges[i - AFFINE] };
             matrix.add(i, i, ridge * values.len() as f64);
         }
         matrix.factor().map(|factor| {
