@@ -2,6 +2,7 @@
 
 use super::align::Template;
 use super::canvas::{Canvas, Map};
+use super::highlights::{absolute_median, beyond_clipped};
 use super::sequential::on_picture;
 use crate::clip::Footage;
 use crate::error::{Error, Result};
@@ -306,12 +307,24 @@ impl Solution {
         spread(&clear, MEDIAN_FRAMES)
     }
 
+    /// A frame on the canvas with its light taken off; clipped channels, which are as bright or brighter, as minus that.
+    fn unlit_or_more(&self, footage: &dyn Footage, t: usize) -> Result<Image<Rgba>> {
+        let seen = unwarp(&footage.levels(t)?, &self.canvas.positions(&self.maps[t]));
+        Ok(seen.zip(&self.light.field(t), |s, g| {
+            [0, 1, 2, 3].map(|c| match c {
+                3 => s[3],
+                _ if self.may_clip(s[c]) => -s[c] / g[c],
+                _ => (s[c] / g[c]).max(0.0),
+            })
+        }))
+    }
+
     /// Median colour of some frames, with their deviation from it in levels as alpha.
     fn medians(&self, footage: &dyn Footage, frames: &[usize]) -> Result<Image<Rgba>> {
         let mut stack = Vec::with_capacity(frames.len());
         in_order(
             frames,
-            |t| self.unlit(footage, t),
+            |t| self.unlit_or_more(footage, t),
             |_, seen| {
                 stack.push(seen);
                 Ok(())
@@ -330,47 +343,58 @@ impl Solution {
     pub(crate) fn mean_atlas(&mut self, footage: &dyn Footage, visible: Option<&Visible>) -> Result<()> {
         let all: Vec<usize> = (0..footage.len()).collect();
         let (w, h) = self.canvas.size();
-        // Weighted sum of colours; alpha sums the weights.
-        let mut sum = Image::new(w, h, [0.0f32; 4]);
+        // Per channel, weighted sum of levels, and sums of weights: of those that tell, and of all.
+        let mut sum = Image::new(w, h, [[0.0f32; 3]; 3]);
         let read = |t: usize| {
             let frame = footage.levels(t)?;
             let positions = self.canvas.positions(&self.maps[t]);
             let (seen, gain) = (unwarp(&frame, &positions), self.light.field(t));
             let shown = Seen::of(visible, t, frame.size())?;
-            let lit = self.atlas.zip(&gain, |a, g| [a[0] * g[0], a[1] * g[1], a[2] * g[2], 0.0]);
+            let shows = |a: f32, g: f32| (a * g).min(self.ceiling);
+            let lit =
+                self.atlas.zip(&gain, |a, g| [shows(a[0], g[0]), shows(a[1], g[1]), shows(a[2], g[2]), 0.0]);
             let misfit = box_blur(&seen.zip(&lit, square_mean), 1);
             let clarity = self.clarity[t];
             let robust = seen.zip(&misfit, |s, m| clarity * s[3] / (1.0 + m / (SIGMA * SIGMA)).powi(2));
             let weight = robust.zip(&positions, |k, p| k * shown.at(p));
-            let unlit = seen.zip(&gain, |s, g| [s[0] / g[0], s[1] / g[1], s[2] / g[2], 1.0]);
-            Ok(unlit.zip(&weight, |s, k| s.map(|v| v * k)))
+            Ok(Image::from_fn(w, h, |x, y| {
+                let (s, g, a, k) = (seen[(x, y)], gain[(x, y)], self.atlas[(x, y)], weight[(x, y)]);
+                [0, 1, 2].map(|c| {
+                    let (level, told) = self.told(s[c], g[c], a[c]);
+                    [k * told * level, k * told, k]
+                })
+            }))
         };
         in_order(&all, read, |_, part| {
-            sum.pixels_mut()
-                .iter_mut()
-                .zip(part.pixels())
-                .for_each(|(s, p)| (0..4).for_each(|c| s[c] += p[c]));
+            let sums = sum.pixels_mut().iter_mut().flatten().flatten();
+            sums.zip(part.pixels().iter().flatten().flatten()).for_each(|(s, p)| *s += p);
             Ok(())
         })?;
-        self.atlas = self
-            .atlas
-            .zip(&sum, |a, s| if s[3] > 0.1 { [s[0] / s[3], s[1] / s[3], s[2] / s[3], a[3]] } else { a });
+        self.atlas = self.atlas.zip(&sum, |a, sums| {
+            let mean = |c: usize| if sums[c][2] > 0.1 { sums[c][0] / sums[c][1] } else { a[c] };
+            [mean(0), mean(1), mean(2), a[3]]
+        });
         Ok(())
     }
 }
 
-/// The median of what frames show at one point (alpha 0: not seen), with the frames' deviation from it, in levels, as
-/// alpha; where no frame shows it, `otherwise` and no deviation.
+/// The median of what frames show at one point (alpha 0: not seen; less than 0: as much or more), with the frames'
+/// deviation from it, in levels, as alpha; where no frame shows it, `otherwise` and no deviation.
 fn consensus(otherwise: Rgba, seen: impl Iterator<Item = Rgba> + Clone, values: &mut Vec<f32>) -> Rgba {
     let mut result = otherwise;
     result[3] = 0.0;
     for c in 0..3 {
         values.clear();
         values.extend(seen.clone().filter(|s| s[3] > 0.0).map(|s| s[c]));
-        let Some(middle) = median(values) else { return result };
-        values.iter_mut().for_each(|v| *v = (*v - middle).abs());
-        result[3] += MAD / 3.0 * median(values).unwrap_or(0.0);
+        let clipped = values.iter().filter(|v| **v < 0.0).count();
+        let mostly = 2 * clipped > values.len();
+        let middle = if mostly { beyond_clipped(values) } else { absolute_median(values) };
+        let Some(middle) = middle else { return result };
         result[c] = middle;
+        if !mostly {
+            values.iter_mut().for_each(|v| *v = (*v - middle).abs());
+            result[3] += MAD / 3.0 * median(values).unwrap_or(0.0);
+        }
     }
     result
 }
@@ -383,8 +407,13 @@ pub(crate) fn square_mean(a: Rgba, b: Rgba) -> f32 {
 
 /// The middle value, the lower of two; reorders.
 pub(crate) fn median(values: &mut [f32]) -> Option<f32> {
-    let middle = values.len().checked_sub(1)? / 2;
-    Some(*values.select_nth_unstable_by(middle, f32::total_cmp).1)
+    at_share(values, 0.5)
+}
+
+/// The value that a share of all is at most as large as; reorders.
+pub(super) fn at_share(values: &mut [f32], share: f32) -> Option<f32> {
+    let last = values.len().checked_sub(1)?;
+    Some(*values.select_nth_unstable_by((last as f32 * share) as usize, f32::total_cmp).1)
 }
 
 /// At most `n` of the items, evenly spread.

@@ -17,6 +17,7 @@ mod exposure;
 mod filmed;
 mod gaps;
 mod habits;
+mod highlights;
 mod homography;
 mod keys;
 mod lighting;

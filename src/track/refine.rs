@@ -321,7 +321,7 @@ impl Solution {
         })?;
         self.atlas = self.atlas.zip(&sum, |a, s| {
             let k = 1.0 / s[3].max(0.5);
-            [0, 1, 2, 3].map(|c| if c < 3 { (a[c] + s[c] * k).clamp(0.0, self.ceiling) } else { a[c] })
+            [0, 1, 2, 3].map(|c| if c < 3 { (a[c] + s[c] * k).clamp(0.0, self.ceiling.max(a[c])) } else { a[c] })
         });
         Ok(())
     }
