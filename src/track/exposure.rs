@@ -323,6 +323,24 @@ mod tests {
         }
     }
 
+    /// A picture smeared more than its frame fits best a little off.
+    #[test]
+    fn a_frame_exposed_for_a_shorter_time_is_aligned_as_that_smears_it() {
+        let short = (11, 0.25);
+        let (mut solution, footage) = Filming { short, ..Filming::default() }.solved();
+        solution.sharpen(&footage, None, 0.5).unwrap();
+        solution.stiffness = 17_000.0;
+        solution.short_exposures = BTreeMap::from([(short.0, short.1 as f32)]);
+        let right = solution.maps[short.0].clone();
+        solution.maps[short.0].homography.0[0][2] += 0.4;
+        solution.settle_short(&footage, 0.5, None).unwrap();
+        let [w, h] = [solution.canvas.size().0 as f32, solution.canvas.size().1 as f32];
+        for u in [[0.3 * w, 0.3 * h], [0.5 * w, 0.5 * h], [0.7 * w, 0.6 * h]] {
+            let [a, b] = [&right, &solution.maps[short.0]].map(|map| solution.canvas.position(map, u));
+            assert!((a[0] - b[0]).hypot(a[1] - b[1]) < 0.05, "{b:?} for {a:?}");
+        }
+    }
+
     #[test]
     fn a_template_is_smeared_as_its_frame_is() {
         let (mut solution, footage) = Filming::default().solved();

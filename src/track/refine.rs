@@ -1,6 +1,6 @@
 //! The second pass: light, atlas and maps against each other, over all frames, until they agree.
 
-use super::align::{Options, Rest, align};
+use super::align::{Alignment, Options, Rest, Template, align};
 use super::appearance::{Seen, Solution, Visible, in_order, square_mean};
 use super::canvas::{Canvas, Map};
 use super::gaps::{ANCHORS, reconcile};
@@ -183,7 +183,43 @@ impl Solution {
         self.fix_gauge(reference);
         self.fit_light(footage, reference, 2, 4.0)?;
         self.short_exposures = self.find_short_exposures(footage, shutter, progress)?;
+        self.settle_short(footage, shutter, usual.as_deref())
+    }
+
+    /// Aligns the frames exposed for a shorter time once more, as that smears them.
+    pub(super) fn settle_short(
+        &mut self,
+        footage: &dyn Footage,
+        shutter: f32,
+        usual: Option<&[Map]>,
+    ) -> Result<()> {
+        let inverses = Inverses::of(self, footage.size());
+        let one = |t: &usize| -> Result<(usize, Map)> {
+            let template = self.template_through(Some(&inverses), *t, shutter);
+            Ok((*t, self.aligned(*t, &footage.levels(*t)?, &template, usual).map))
+        };
+        let short: Vec<usize> = self.short_exposures.keys().copied().collect();
+        let found: Vec<(usize, Map)> = short.par_iter().map(one).collect::<Result<_>>()?;
+        found.into_iter().for_each(|(t, map)| self.maps[t] = map);
         Ok(())
+    }
+
+    /// Frame `t` aligned with a template; with `usual` maps, bends count from those the surface usually takes.
+    fn aligned(
+        &self,
+        t: usize,
+        frame: &Image<Rgba>,
+        template: &Template,
+        usual: Option<&[Map]>,
+    ) -> Alignment {
+        let map = &self.maps[t];
+        match usual {
+            None => align(&self.canvas, frame, template, map, map, &polish(self.stiffness)),
+            Some(usual) => {
+                let options = Options { rest: Rest::Home, ..polish(HELD * self.stiffness) };
+                align(&self.canvas, frame, template, map, &usual[t], &options)
+            }
+        }
     }
 
     /// Aligns every frame with the atlas of all frames, smeared by a `shutter`; with `usual` maps, bends count from those
@@ -197,7 +233,6 @@ impl Solution {
         progress: &Progress,
         evidence: &mut Vec<Vec<f32>>,
     ) -> Result<Vec<f32>> {
-        let options = polish(self.stiffness);
         let texture = self.texture();
         let inverses = (shutter > 0.0).then(|| Inverses::of(self, footage.size()));
         let one = |t: usize| -> Result<(Map, (f32, Vec<f32>))> {
@@ -209,13 +244,7 @@ impl Solution {
                 let shown = found.seen(&self.canvas);
                 return Ok((found.map, (shown, vec![0.0; self.canvas.grid.count()])));
             }
-            let found = match usual {
-                None => align(&self.canvas, &frame, &template, map, map, &options),
-                Some(usual) => {
-                    let options = Options { rest: Rest::Home, ..polish(HELD * self.stiffness) };
-                    align(&self.canvas, &frame, &template, map, &usual[t], &options)
-                }
-            };
+            let found = self.aligned(t, &frame, &template, usual);
             let shown = (found.seen(&self.canvas), self.evidence(&texture, &found.weight));
             Ok((found.map, shown))
         };
@@ -321,7 +350,8 @@ impl Solution {
         })?;
         self.atlas = self.atlas.zip(&sum, |a, s| {
             let k = 1.0 / s[3].max(0.5);
-            [0, 1, 2, 3].map(|c| if c < 3 { (a[c] + s[c] * k).clamp(0.0, self.ceiling.max(a[c])) } else { a[c] })
+            [0, 1, 2, 3]
+                .map(|c| if c < 3 { (a[c] + s[c] * k).clamp(0.0, self.ceiling.max(a[c])) } else { a[c] })
         });
         Ok(())
     }
