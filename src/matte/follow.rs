@@ -112,7 +112,7 @@ impl Neighbour<'_> {
 /// A pixel that is asked for its share.
 pub(super) struct Asked {
     pub(super) at: (usize, usize),
-    /// Mean and variance of the occluder's colour nearby, along the axes of [`opponent`].
+    /// Mean and variance of the occluder's colour nearby, along the axes of [`crate::frame::opponent`].
     pub(super) nearby: (Rgba, Rgba),
     pub(super) point: Point,
 }
