@@ -13,7 +13,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// A file or folder could not be read, written or created.
-    #[error("cannot {action} {path}: {source}")]
+    #[error("cannot {action} {path}: {source}{}", advice(source))]
     Io {
         /// What was tried: "read", "write", "create", …
         action: &'static str,
@@ -110,6 +110,15 @@ pub enum Error {
     Cancelled,
 }
 
+/// What to do about a system error that a user can mend.
+fn advice(error: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    match error.kind() {
+        StorageFull | QuotaExceeded => "; make room there, or write elsewhere, and run it again",
+        _ => "",
+    }
+}
+
 impl Error {
     /// Wraps a system error with what was tried on which path; made for `map_err(Error::io("read", path))`.
     pub fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Error {
@@ -140,5 +149,18 @@ impl Error {
     /// A setting with a value that is not allowed.
     pub fn setting(name: impl Into<String>, reason: impl Into<String>) -> Error {
         Error::Setting { name: name.into(), reason: reason.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_says_what_to_do() {
+        let full = Error::io("write", "shot.rna")(std::io::ErrorKind::StorageFull.into()).to_string();
+        assert!(full.starts_with("cannot write shot.rna: ") && full.contains("make room"), "{full}");
+        let other = Error::io("read", "shot.rna")(std::io::ErrorKind::NotFound.into()).to_string();
+        assert!(!other.contains("make room"), "{other}");
     }
 }

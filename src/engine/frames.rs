@@ -104,3 +104,43 @@ pub(super) fn check(clip: &dyn Clip) -> Result<()> {
     ));
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clip::ClipInfo;
+
+    struct Still(ClipInfo, f32);
+
+    impl Clip for Still {
+        fn info(&self) -> &ClipInfo {
+            &self.0
+        }
+        fn frame(&self, _: usize) -> Result<Image<Rgba>> {
+            Ok(Image::from_fn(40, 32, |x, _| [self.1 * x as f32 / 39.0, 0.2, 0.3, 1.0]))
+        }
+    }
+
+    fn found(depth: Depth, encoding: Encoding, brightest: f32) -> Option<f32> {
+        let folder = tempfile::tempdir().unwrap();
+        let info = ClipInfo {
+            path: "clip".into(),
+            size: (40, 32),
+            frames: 2,
+            depth,
+            channels: Channels::Rgb,
+            encoding,
+        };
+        let full = FullSize { clip: &Still(info, brightest), encoding };
+        let spool = spool(&full, (40, 32), &folder.path().join("frames"), &Progress::silent()).unwrap();
+        ceiling(&full, &spool).unwrap()
+    }
+
+    #[test]
+    fn white_is_the_most_where_nothing_brighter_was_filmed() {
+        assert_eq!(found(Depth::U8, Encoding::Display, 1.0), Some(1.0));
+        assert_eq!(found(Depth::F32, Encoding::Display, 1.0), Some(1.0));
+        assert_eq!(found(Depth::F32, Encoding::Display, 1.02), None);
+        assert_eq!(found(Depth::F16, Encoding::Linear, 1.0), None);
+    }
+}

@@ -89,3 +89,22 @@ impl Analysis for Proxy {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Against the spread of the places that a pixel made of two by two others reads.
+    #[test]
+    fn a_proxy_pixel_averages_what_its_frame_pixels_do_and_their_distance() {
+        let places: Vec<f64> = [-0.5, 0.5]
+            .iter()
+            .flat_map(|p| (0..1000).map(move |i| p + 0.5 * (f64::from(i) / 999.0 - 0.5)))
+            .collect();
+        let spread = places.iter().map(|p| p * p).sum::<f64>() / places.len() as f64;
+        let side = 2.0 * aperture(0.5, Scale { factor: [2.0; 2] });
+        assert!((side * side / 12.0 - spread).abs() < 1e-3, "{side}");
+        assert_eq!(aperture(0.5, Scale::ONE), 0.5);
+        assert_eq!(aperture(1.0, Scale { factor: [4.0; 2] }), 1.0);
+    }
+}
