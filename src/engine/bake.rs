@@ -6,6 +6,7 @@ use crate::atlas::{Layer, Placement, Quality, Surface};
 use crate::clip::Footage;
 use crate::error::Result;
 use crate::frame::{Encoding, Image, Rgba, Scale};
+use crate::store::Grid;
 use crate::track::{Canvas, Inverse, Inverses, Solution};
 
 /// Largest refinement of the atlas against the reference frame.
@@ -84,8 +85,8 @@ impl<'a> Baked<'a> {
 
 impl Layers<'_> {
     /// Sizes of the map's and the light's grids.
-    pub(super) fn grids(&self, full: (usize, usize)) -> crate::store::Grid {
-        crate::store::Grid { map: self.map_nodes(full), light: self.solution.light.nodes(0).size() }
+    pub(super) fn grids(&self, full: (usize, usize)) -> Grid {
+        Grid { map: self.map_nodes(full), light: self.solution.light.stored_grid() }
     }
 
     fn map_nodes(&self, full: (usize, usize)) -> (usize, usize) {
@@ -94,9 +95,9 @@ impl Layers<'_> {
         (nodes(full.0, sx), nodes(full.1, sy))
     }
 
-    /// One frame of the region.
-    pub(super) fn layer(&self, t: usize, full: (usize, usize), mask: Image<u8>) -> Layer {
-        let (w, h) = self.map_nodes(full);
+    /// One frame of the region, on `grid`.
+    pub(super) fn layer(&self, t: usize, grid: Grid, mask: Image<u8>) -> Layer {
+        let (w, h) = grid.map;
         let step = map_step(self.scale);
         let far = [-1e4f32; 2];
         let map = match self.inverses.get(t) {
@@ -107,12 +108,12 @@ impl Layers<'_> {
                 self.scale.to_fine(u.map(f64::from)).map(|v| v as f32)
             }),
         };
-        Layer { map, mask, light: self.light(t) }
+        Layer { map, mask, light: self.light(t, grid.light) }
     }
 
-    fn light(&self, t: usize) -> Image<Rgba> {
-        let nodes = self.solution.light.nodes(t);
-        Gains::of(&self.solution.canvas, &self.solution.atlas, self.encoding).stored(nodes)
+    fn light(&self, t: usize, nodes: (usize, usize)) -> Image<Rgba> {
+        let gains = Gains::of(&self.solution.canvas, &self.solution.atlas, self.encoding);
+        gains.stored(&self.solution.light.stored(t, nodes, gains.brightness()))
     }
 }
 
@@ -132,6 +133,11 @@ impl Gains {
             sum[3] += k;
         }
         Self { mean: [0, 1, 2].map(|c| (sum[c] / sum[3].max(1.0)).max(0.05)), encoding }
+    }
+
+    /// Mean of the channels, levels.
+    fn brightness(&self) -> f32 {
+        self.mean.iter().sum::<f32>() / 3.0 * 255.0
     }
 
     fn stored(&self, nodes: &Image<Rgba>) -> Image<Rgba> {

@@ -12,10 +12,11 @@ use crate::correction::{self, Corrections};
 use crate::error::{Error, Result};
 use crate::flow::Dis;
 use crate::frame::Scale;
+use crate::light::finer;
 use crate::mask::{Told, Visibility};
 use crate::param::AnalysisSettings;
 use crate::progress::Progress;
-use crate::store::{self, OpenAtlas};
+use crate::store::{self, Grid, OpenAtlas};
 use crate::track::{Inverses, Key, Retracked, Solution, Tracker};
 use std::path::PathBuf;
 
@@ -114,10 +115,11 @@ impl Workshop<'_> {
         if of_region.clone().count() == 0 && self.corrections.rotos.is_empty() {
             return Ok(None);
         }
-        let (solution, retracked) = self.stages.run("track", of_region.clone().count(), |progress| {
+        let (mut solution, retracked) = self.stages.run("track", of_region.clone().count(), |progress| {
             let mut solution = reopen::solution(self.analysis, region, spool)?;
             let keys: Vec<Key> = of_region.clone().map(|key| self.on_canvas(key, &solution)).collect();
             let retracked = self.retracked(&solution, &keys, spool, progress)?;
+            retracked.maps.keys().for_each(|t| solution.light.set_shadow(*t, None));
             let hidden = |t: usize| {
                 let told = self.corrections.roto(t, spool.size())?;
                 Ok(told.map(|told| told.map(|[shows, said]| said * (1.0 - shows))))
@@ -128,6 +130,8 @@ impl Workshop<'_> {
         })?;
         let inverses = Inverses::of(&solution, spool.size());
         let frames: Vec<usize> = retracked.maps.keys().copied().collect();
+        self.stages
+            .run("shadows", 1, |progress| solution.find_shadows(spool, &inverses, &frames, progress))?;
         let path = self.work.file(&format!("matte-{region}"));
         let mut quality = self.analysis.header().quality[region].clone();
         let masks = self.stages.run("matte", frames.len(), |progress| {
@@ -198,28 +202,41 @@ impl Workshop<'_> {
         header
     }
 
+    /// As in the analysis, but for light on finer grids where there are shadows now.
+    fn grids(&self, mended: &[Option<Mended>]) -> Vec<Grid> {
+        let one = |(grid, mended): (&Grid, &Option<Mended>)| {
+            let light = mended.as_ref().map_or(grid.light, |m| m.solution.light.stored_grid());
+            Grid { light: (grid.light.0.max(light.0), grid.light.1.max(light.1)), ..*grid }
+        };
+        self.analysis.grids().iter().zip(mended).map(one).collect()
+    }
+
     fn write(&self, header: &Header, mended: &[Option<Mended>]) -> Result<()> {
         self.stages.run("bake", header.frames, |progress| {
             let surfaces = self.analysis.surfaces();
             let full = self.full.size();
-            let anew = |m: &Mended, i: usize, t: usize| -> Result<Layer> {
+            let grids = self.grids(mended);
+            let anew = |m: &Mended, grid: Grid, i: usize, t: usize| -> Result<Layer> {
                 let layers = Layers {
                     solution: &m.solution,
                     inverses: &m.inverses,
                     scale: Scale::between(full, m.masks.size()),
                     encoding: header.encoding,
                 };
-                Ok(layers.layer(t, full, m.masks.read(i)?))
+                Ok(layers.layer(t, grid, m.masks.read(i)?))
             };
-            let grids = self.analysis.grids();
             let output = &self.mending.output;
-            let mut writer = store::Writer::create_in(self.work.path(), output, header, surfaces, grids)?;
+            let mut writer = store::Writer::create_in(self.work.path(), output, header, surfaces, &grids)?;
             for t in 0..header.frames {
                 for (k, m) in mended.iter().enumerate() {
                     let found = m.as_ref().and_then(|m| Some((m, m.frames.binary_search(&t).ok()?)));
                     match found {
-                        Some((m, i)) => writer.layer(k, t, &anew(m, i, t)?)?,
-                        None => writer.layer(k, t, &*self.analysis.layer(k, t)?)?,
+                        Some((m, i)) => writer.layer(k, t, &anew(m, grids[k], i, t)?)?,
+                        None => {
+                            let kept = self.analysis.layer(k, t)?;
+                            let light = finer(&kept.light, grids[k].light);
+                            writer.layer(k, t, &Layer { light, ..(*kept).clone() })?;
+                        }
                     }
                 }
                 progress.step(t + 1)?;

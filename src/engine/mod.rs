@@ -177,12 +177,13 @@ impl<'a> Analysis<'a> {
 
     fn run(self) -> Result<Report> {
         let spool = self.frames()?;
-        let fit = match self.job.settings.preset {
+        let mut fit = match self.job.settings.preset {
             Preset::Draft | Preset::Standard => self.direct(&spool)?,
             Preset::Neural => self.neural(&spool)?,
             Preset::Paper => self.paper(&spool)?,
         };
         let inverses = self.inverses(&fit);
+        self.shadows(&spool, &mut fit.solutions, &inverses)?;
         let (masks, quality) = self.mattes("matte", &spool, &fit, &inverses)?;
         self.bake(&spool, &fit.solutions, &inverses, &masks, &quality)?;
         self.work.remove()?;
@@ -274,6 +275,17 @@ impl<'a> Analysis<'a> {
         })
     }
 
+    fn shadows(&self, spool: &Spool, solutions: &mut [Solution], inverses: &[Inverses]) -> Result<()> {
+        let all: Vec<usize> = (0..spool.len()).collect();
+        self.stage("shadows", solutions.len(), |a| {
+            for (k, (solution, inverses)) in solutions.iter_mut().zip(inverses).enumerate() {
+                solution.find_shadows(spool, inverses, &all, a.progress)?;
+                a.progress.step(k + 1)?;
+            }
+            Ok(())
+        })
+    }
+
     fn mattes(
         &self,
         name: &'static str,
@@ -331,7 +343,7 @@ impl<'a> Analysis<'a> {
             let mut writer = store::Writer::create_in(a.work.path(), output, &header, &surfaces, &grids)?;
             for t in 0..a.full.len() {
                 for (k, b) in baked.iter().enumerate() {
-                    writer.layer(k, t, &b.layers.layer(t, full, masks[k].read(t)?))?;
+                    writer.layer(k, t, &b.layers.layer(t, grids[k], masks[k].read(t)?))?;
                 }
                 a.progress.step(t + 1)?;
             }

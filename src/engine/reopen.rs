@@ -38,7 +38,7 @@ pub(super) fn solution(analysis: &dyn Analysis, region: usize, footage: &dyn Foo
     });
     let mut solution = Solution {
         maps: nearest(maps, header.roi.reference_frame, &canvas)?,
-        light: Light::from_nodes(canvas.size(), lights),
+        light: Light::from_stored(canvas.size(), lights),
         atlas,
         known,
         clarity: vec![1.0; header.frames],

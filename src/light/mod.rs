@@ -1,12 +1,19 @@
 //! How the light on a surface changes: a gain per channel, smooth over the surface and in time.
 //!
-//! The gain is coarse on purpose: a few nodes over the region cannot imitate texture, nor follow an occluder.
-//! It is first solved free for every frame and then divided by the reference frame's own gain, whose light the atlas
-//! takes over. So the reference frame's gain is 1, and what is painted on the atlas looks on that frame as painted.
+//! The gain is coarse on purpose: a few nodes over the region cannot imitate texture, nor follow an occluder. It is first
+//! solved free for every frame and then divided by the reference frame's own gain, whose light the atlas takes over. So
+//! the reference frame's gain is 1, and what is painted on the atlas looks on that frame as painted.
+//!
+//! What it is too coarse for are shadows of what passes in front; [`Light::find_shadow`] finds them frame by frame.
+
+mod shadow;
+
+pub use shadow::{Look, Shadow};
 
 use crate::frame::{Image, Rgba, Vec2, bilinear};
 use crate::linear::Band;
 use rayon::prelude::*;
+use std::collections::BTreeMap;
 
 /// Levels from which a channel counts as clipped and says nothing about light.
 const CLIPPED: f32 = 250.0;
@@ -20,6 +27,9 @@ const STEADY: f64 = 100.0;
 /// Share of a frame's samples that fit by chance, and from which on the frame is believed in full: among the many colours
 /// of an occluder some always lie on the surface's under a gain of its own.
 const FITTING: [f32; 2] = [0.1, 0.4];
+
+/// Difference from 1 from which a stored gain of a shadow is more than rounding.
+const STORED: f32 = 0.003;
 
 /// Whether frames may turn out not to show the surface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +46,8 @@ pub struct Light {
     size: (usize, usize),
     /// Per frame.
     frames: Vec<Image<Rgba>>,
+    /// Of the frames with shadows, what these leave.
+    shadows: BTreeMap<usize, Shadow>,
 }
 
 /// Colours of the surface at a fixed set of canvas points, in every frame.
@@ -52,20 +64,42 @@ pub struct Samples {
 impl Light {
     /// Gain 1 everywhere, for a canvas of `size` pixels.
     pub fn unit(size: (usize, usize), frames: usize) -> Self {
-        // Four nodes along the long side; regions are a few hundred pixels, light varies over the whole scene.
-        let nodes = if size.0 >= size.1 { (4, 3) } else { (3, 4) };
-        Self { size, frames: vec![Image::new(nodes.0, nodes.1, [1.0, 1.0, 1.0, 1.0]); frames] }
+        let nodes = coarse_grid(size);
+        Self::from_nodes(size, vec![Image::new(nodes.0, nodes.1, [1.0; 4]); frames])
     }
 
     /// Given gains: one picture of nodes a frame, all of one size, for a canvas of `size` pixels.
     pub fn from_nodes(size: (usize, usize), frames: Vec<Image<Rgba>>) -> Self {
-        Self { size, frames }
+        Self { size, frames, shadows: BTreeMap::new() }
+    }
+
+    /// From nodes as [`Light::stored`] gave them: what is finer than this light's own nodes are shadows.
+    pub fn from_stored(size: (usize, usize), frames: Vec<Image<Rgba>>) -> Self {
+        let (nx, ny) = coarse_grid(size);
+        let step = |fine: usize, coarse: usize| (fine.max(2) - 1) / (coarse - 1);
+        let coarse = |f: &Image<Rgba>| {
+            let (sx, sy) = (step(f.width(), nx), step(f.height(), ny));
+            if (sx * (nx - 1) + 1, sy * (ny - 1) + 1) != f.size() {
+                return f.clone();
+            }
+            Image::from_fn(nx, ny, |i, j| f[(i * sx, j * sy)])
+        };
+        let mut light = Self::from_nodes(size, frames.iter().map(coarse).collect());
+        for (t, stored) in frames.iter().enumerate() {
+            let left = stored.zip(&finer(&light.frames[t], stored.size()), |s, g| {
+                [shadow::brightness(s) / shadow::brightness(g).max(1e-3), 0.0]
+            });
+            if left.pixels().iter().any(|[gain, _]| (gain - 1.0).abs() > STORED) {
+                light.shadows.insert(t, left);
+            }
+        }
+        light
     }
 
     /// The same light on a canvas of another size.
     #[must_use]
     pub fn resized(&self, size: (usize, usize)) -> Self {
-        Self { size, frames: self.frames.clone() }
+        Self { size, ..self.clone() }
     }
 
     /// Number of frames.
@@ -78,15 +112,55 @@ impl Light {
         self.frames.is_empty()
     }
 
-    /// One frame's nodes.
+    /// One frame's nodes, which know nothing of shadows.
     pub fn nodes(&self, frame: usize) -> &Image<Rgba> {
         &self.frames[frame]
     }
 
-    /// The light of one frame alone, which is then frame 0.
+    /// The light of one frame alone, without shadows, which is then frame 0.
     #[must_use]
     pub fn only(&self, frame: usize) -> Self {
-        Self { size: self.size, frames: vec![self.frames[frame].clone()] }
+        Self::from_nodes(self.size, vec![self.frames[frame].clone()])
+    }
+
+    /// The shadows in a frame by its pixels, which are off by `noise` levels for no reason; `None` where there are none.
+    pub fn find_shadow(&self, looks: &[Look], noise: f32) -> Option<Shadow> {
+        shadow::find(self.size, self.fine_grid(), looks, noise)
+    }
+
+    /// Gives one frame other shadows.
+    pub fn set_shadow(&mut self, frame: usize, shadow: Option<Shadow>) {
+        match shadow {
+            Some(shadow) => self.shadows.insert(frame, shadow),
+            None => self.shadows.remove(&frame),
+        };
+    }
+
+    /// Levels of brightness that a shadow takes from the surface at a canvas position where it looks like `dark`.
+    pub fn lost(&self, frame: usize, p: Vec2, dark: Rgba) -> f32 {
+        let Some(shadow) = self.shadows.get(&frame) else { return 0.0 };
+        let ([gain, veil], dark) = (self.read(shadow, p), shadow::brightness(dark));
+        ((dark - veil) / gain - dark).max(0.0)
+    }
+
+    /// Size of the grid of [`Light::stored`]: fine where any frame has shadows.
+    pub fn stored_grid(&self) -> (usize, usize) {
+        if self.shadows.is_empty() { self.frames[0].size() } else { self.fine_grid() }
+    }
+
+    /// One frame's gains with its shadows, on a grid of `nodes`; where gloss is lost, as is right for a colour of that
+    /// `brightness`, levels.
+    pub fn stored(&self, frame: usize, nodes: (usize, usize), brightness: f32) -> Image<Rgba> {
+        let lit = finer(&self.frames[frame], nodes);
+        let Some(shadow) = self.shadows.get(&frame) else { return lit };
+        lit.zip(&finer(shadow, nodes), |g, [gain, veil]| {
+            let left = (gain + veil / brightness.max(1.0)).max(shadow::DARKEST);
+            [g[0] * left, g[1] * left, g[2] * left, 1.0]
+        })
+    }
+
+    fn fine_grid(&self) -> (usize, usize) {
+        shadow::grid(self.size, self.frames[0].size())
     }
 
     /// Gives one frame other nodes, as many as it has.
@@ -95,15 +169,27 @@ impl Light {
         self.frames[frame] = nodes;
     }
 
-    /// Gain at a canvas position; beyond the canvas it stays what it is at the border.
+    /// Gain at a canvas position, and as alpha the veil, in levels, that a shadow adds to gain × atlas; beyond the canvas
+    /// they stay what they are at the border.
     #[inline(always)]
-    pub fn at(&self, frame: usize, [x, y]: Vec2) -> Rgba {
-        let nodes = &self.frames[frame];
+    pub fn at(&self, frame: usize, p: Vec2) -> Rgba {
+        let [r, g, b, _] = self.read(&self.frames[frame], p);
+        match self.shadows.get(&frame) {
+            None => [r, g, b, 0.0],
+            Some(shadow) => {
+                let [gain, veil] = self.read(shadow, p);
+                [r * gain, g * gain, b * gain, veil]
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn read<const N: usize>(&self, nodes: &Image<[f32; N]>, [x, y]: Vec2) -> [f32; N] {
         let scale = |n: usize, side: usize| (n - 1) as f32 / (side - 1).max(1) as f32;
         bilinear(nodes, [x * scale(nodes.width(), self.size.0), y * scale(nodes.height(), self.size.1)])
     }
 
-    /// Gain at every canvas pixel.
+    /// As [`Light::at`], at every canvas pixel.
     pub fn field(&self, frame: usize) -> Image<Rgba> {
         Image::from_rows(self.size.0, self.size.1, [1.0; 4], |y, row| {
             for (x, gain) in row.iter_mut().enumerate() {
@@ -228,6 +314,22 @@ impl Light {
     }
 }
 
+/// Nodes of the light of a canvas: four along the long side; regions are a few hundred pixels, light varies over the whole
+/// scene.
+fn coarse_grid(size: (usize, usize)) -> (usize, usize) {
+    if size.0 >= size.1 { (4, 3) } else { (3, 4) }
+}
+
+/// The same on a grid of another size, corner nodes on corner nodes.
+pub(crate) fn finer<const N: usize>(nodes: &Image<[f32; N]>, size: (usize, usize)) -> Image<[f32; N]> {
+    if nodes.size() == size {
+        return nodes.clone();
+    }
+    let ratio = |n: usize, fine: usize| (n - 1) as f32 / (fine - 1).max(1) as f32;
+    let (rx, ry) = (ratio(nodes.width(), size.0), ratio(nodes.height(), size.1));
+    Image::from_fn(size.0, size.1, |x, y| bilinear(nodes, [x as f32 * rx, y as f32 * ry]))
+}
+
 /// How far a frame's samples are believed as a whole, by the share of them that fits.
 fn belief(seen: &[Rgba], weights: &[f32]) -> f32 {
     let there: f32 = seen.iter().map(|s| s[3]).sum();
@@ -347,5 +449,35 @@ mod tests {
             let got = light.at(t, [150.0, 60.0])[c];
             assert!((got / gain(t) - 1.0).abs() < 0.03, "frame {t}, channel {c}: {got} for {}", gain(t));
         }
+    }
+
+    #[test]
+    fn stored_light_comes_back_with_its_shadows() {
+        let size = (200, 120);
+        let mut light = Light::from_nodes(
+            size,
+            vec![Image::from_fn(4, 3, |x, y| [1.0 + 0.1 * x as f32, 1.0, 0.9 + 0.05 * y as f32, 1.0]); 2],
+        );
+        let grid = light.fine_grid();
+        assert_eq!(light.stored_grid(), (4, 3));
+        let shadow = Image::from_fn(grid.0, grid.1, |x, y| {
+            if (3..9).contains(&x) && y > 4 { [0.7, -10.0] } else { shadow::LIT }
+        });
+        light.set_shadow(1, Some(shadow));
+        assert_eq!(light.stored_grid(), grid);
+        let stored: Vec<_> = (0..2).map(|t| light.stored(t, grid, 100.0)).collect();
+        // A veil of 10 levels at a brightness of 100 is a tenth.
+        assert!((stored[1][(5, 8)][1] - 0.6).abs() < 1e-6 && stored[0][(5, 8)][1] == 1.0);
+        let back = Light::from_stored(size, stored.clone());
+        assert!(!back.shadows.contains_key(&0));
+        for (t, stored) in stored.iter().enumerate() {
+            let again = back.stored(t, grid, 100.0);
+            let off = again.zip(stored, |a, b| (0..3).map(|c| (a[c] - b[c]).abs()).fold(0.0, f32::max));
+            assert!(off.pixels().iter().all(|d| *d < 0.01), "frame {t}");
+        }
+        // A veil is what is added to gain x atlas, and what is lost is both.
+        let p = [5.0 * 199.0 / (grid.0 - 1) as f32, 8.0 * 119.0 / (grid.1 - 1) as f32];
+        assert_eq!(light.at(1, p)[3], -10.0);
+        assert!((light.lost(1, p, [60.0; 4]) - 40.0).abs() < 1e-3 && light.lost(0, p, [60.0; 4]) == 0.0);
     }
 }

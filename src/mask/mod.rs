@@ -28,6 +28,10 @@ const SETTLED: f32 = 100.0;
 const OPINION: f32 = 0.5;
 /// Pixels from the region's border in which a network's mask does not count.
 const BORDER: usize = 3;
+/// Scatter of the surface in a shadow, against what the shadow takes, and the most it may be, levels: shadows are known
+/// less well than the light of the whole region.
+const SHADOW: f32 = 0.5;
+const MOST_DOUBT: f32 = 7.0;
 /// Price of parting two neighbours that look alike.
 const PRICE: f32 = 4.0;
 /// Share of the price that remains where they do not.
@@ -106,7 +110,11 @@ impl<'a> Visibility<'a> {
         };
         let frame = footage.levels(t)?.crop(predicted.part);
         let predicted = beyond_white(predicted, &frame);
-        let scatter = predicted.at.map(|u| bilinear(&self.scatter, *u));
+        let scatter = predicted.at.zip(&predicted.surface, |u, dark| {
+            let doubt = (SHADOW * self.solution.light.lost(t, u, dark)).min(MOST_DOUBT);
+            let [x, y, z, _] = bilinear(&self.scatter, u);
+            [x.hypot(doubt), y.hypot(doubt), z.hypot(doubt), 0.0]
+        });
         Ok(Some((predicted, frame, scatter)))
     }
 

@@ -348,7 +348,9 @@ impl Solution {
         let read = |t: usize| {
             let frame = footage.levels(t)?;
             let positions = self.canvas.positions(&self.maps[t]);
-            let (seen, gain) = (unwarp(&frame, &positions), self.light.field(t));
+            let gain = self.light.field(t);
+            let unveiled = |s: Rgba, g: Rgba| [s[0] - g[3], s[1] - g[3], s[2] - g[3], s[3]];
+            let seen = unwarp(&frame, &positions).zip(&gain, unveiled);
             let shown = Seen::of(visible, t, frame.size())?;
             let shows = |a: f32, g: f32| (a * g).min(self.ceiling);
             let lit =

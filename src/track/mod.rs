@@ -27,6 +27,7 @@ mod refine;
 mod resettle;
 mod residual;
 mod sequential;
+mod shadows;
 mod spline;
 mod stiffness;
 

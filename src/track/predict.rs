@@ -21,9 +21,9 @@ pub struct Predicted {
     pub at: Image<Vec2>,
     /// How far that position moves in one frame interval.
     pub motion: Image<Vec2>,
-    /// Light × atlas, levels.
+    /// Light × atlas, in shadow where there is one, levels.
     pub surface: Image<Rgba>,
-    /// Gain.
+    /// Gain, and as alpha a shadow's veil.
     pub gain: Image<Rgba>,
     /// Share of each pixel inside the region.
     pub coverage: Image<f32>,
@@ -114,7 +114,8 @@ impl Solution {
             for (out, ((u, v), g)) in row.iter_mut().zip(places) {
                 *out = through_shutter(*u, *v, moments, |u| {
                     let a = cubic(&self.atlas, u);
-                    [0, 1, 2, 3].map(|c| if c < 3 { (a[c] * g[c]).clamp(0.0, self.ceiling) } else { 0.0 })
+                    [0, 1, 2, 3]
+                        .map(|c| if c < 3 { (a[c] * g[c] + g[3]).clamp(0.0, self.ceiling) } else { 0.0 })
                 });
             }
         });
