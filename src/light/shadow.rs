@@ -87,7 +87,7 @@ pub(super) fn find(
 ) -> Option<Shadow> {
     let fit = Fit::new(size, nodes, looks, noise);
     let mut shadow = Image::new(nodes.0, nodes.1, LIT);
-    let mut reach = Image::new(nodes.0, nodes.1, true);
+    let mut reach = fit.unlit()?;
     for (round, sigma) in SIGMAS.into_iter().enumerate() {
         shadow = fit.solve(&fit.weights(&shadow, sigma * noise), &reach)?;
         if round >= CERTAIN {
@@ -217,6 +217,18 @@ impl<'a> Fit<'a> {
         weights.into_iter().enumerate().map(believed).collect()
     }
 
+    /// The nodes that shadows may reach at most; `None` where all is as in the light.
+    fn unlit(&self) -> Option<Image<bool>> {
+        let (w, h) = self.cells();
+        let mut sums = Image::new(w, h, [0.0f32; 2]);
+        for (look, (cell, _)) in self.looks.iter().zip(&self.places) {
+            sums[*cell][0] += 1.0;
+            sums[*cell][1] += misfit(look.seen, look.surface);
+        }
+        let off = sums.map(|[n, lit]| *n > 0.0 && !self.is_noise(lit / n));
+        Some(self.about(&groups(&off, |cells| cells.len() >= FEWEST)?))
+    }
+
     /// The nodes that shadows reach; `None` where there are none.
     fn reach(&self, shadow: &Shadow) -> Option<Image<bool>> {
         let (w, h) = self.cells();
@@ -244,11 +256,17 @@ impl<'a> Fit<'a> {
             let kept = cells.iter().filter(|cell| keeps_hue(sums[**cell])).count();
             cells.len() >= FEWEST && kept as f32 >= KEPT * cells.len() as f32
         })?;
-        Some(Image::from_fn(self.nodes.0, self.nodes.1, |i, j| {
+        Some(self.about(&kept))
+    }
+
+    /// The nodes up to [`FADES`] cells about some cells.
+    fn about(&self, cells: &Image<bool>) -> Image<bool> {
+        let (w, h) = cells.size();
+        Image::from_fn(w + 1, h + 1, |i, j| {
             // A node lies between the cell of its own number and the one before.
             let along = |n: usize, cells: usize| n.saturating_sub(FADES + 1)..(n + FADES).min(cells);
-            each(along(i, w), along(j, h)).any(|cell| kept[cell])
-        }))
+            each(along(i, w), along(j, h)).any(|cell| cells[cell])
+        })
     }
 
     /// Least squares of gain and veil at all nodes.
@@ -260,6 +278,10 @@ impl<'a> Fit<'a> {
         let mut right = vec![0.0f64; 2 * nx * ny];
         for (k, weight) in weights.iter().enumerate().filter(|(_, w)| **w > 0.0) {
             let ((i, j), [fx, fy]) = self.places[k];
+            // Nodes that no shadow reaches stay what they are.
+            if !each(i..i + 2, j..j + 2).any(|node| reach[node]) {
+                continue;
+            }
             let hats = [
                 (number((i, j)), (1.0 - fx) * (1.0 - fy)),
                 (number((i + 1, j)), fx * (1.0 - fy)),

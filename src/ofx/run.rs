@@ -15,14 +15,16 @@ use std::sync::Arc;
 /// Longest line taken from the worker, in bytes.
 const LONGEST_LINE: u64 = 1 << 20;
 /// Stages of an analysis and the share of its time each takes, for one bar over all.
-const STAGES: [(&str, f64); 5] =
-    [("frames", 0.03), ("track", 0.42), ("refine", 0.40), ("matte", 0.13), ("bake", 0.02)];
+const STAGES: [(&str, f64); 6] =
+    [("frames", 0.03), ("track", 0.30), ("refine", 0.40), ("shadows", 0.03), ("matte", 0.14), ("bake", 0.10)];
 
 /// What is known of a worker.
 #[derive(Debug, Clone, Default)]
 pub(super) struct State {
     /// The stage under way.
     pub(super) stage: String,
+    /// Share of the whole that was done before it.
+    before: f64,
     done: usize,
     total: usize,
     /// Its last word on why it failed.
@@ -34,10 +36,8 @@ pub(super) struct State {
 impl State {
     /// Share of the whole analysis that is done, 0…1.
     pub(super) fn fraction(&self) -> f64 {
-        let at = STAGES.iter().position(|(name, _)| *name == self.stage);
-        let Some(at) = at else { return 0.0 };
-        let before: f64 = STAGES[..at].iter().map(|s| s.1).sum();
-        before + STAGES[at].1 * (self.done as f64 / self.total.max(1) as f64).min(1.0)
+        let share = STAGES.iter().find(|(name, _)| *name == self.stage).map_or(0.0, |s| s.1);
+        self.before + share * (self.done as f64 / self.total.max(1) as f64).min(1.0)
     }
 
     /// Takes in one line; what is no message of the worker's is skipped.
@@ -46,7 +46,11 @@ impl State {
         let number = |key: &str| message[key].as_u64().and_then(|v| usize::try_from(v).ok()).unwrap_or(0);
         match message["event"].as_str() {
             Some("stage") => {
+                let reached = self.fraction();
                 self.stage = message["name"].as_str().unwrap_or_default().chars().take(40).collect();
+                let at = STAGES.iter().position(|(name, _)| *name == self.stage);
+                // A stage that only some presets have does not set the bar back.
+                self.before = at.map_or(reached, |at| STAGES[..at].iter().map(|s| s.1).sum());
                 (self.done, self.total) = (0, number("total"));
             }
             Some("step") => self.done = number("done"),
@@ -175,12 +179,18 @@ mod tests {
         state.hear(r#"{"event":"stage","name":"track","total":10}"#);
         state.hear(r#"{"event":"step","done":5}"#);
         let half = state.fraction();
-        assert!((half - 0.24).abs() < 1e-9, "{half}");
+        assert!((half - 0.18).abs() < 1e-9, "{half}");
         for nonsense in ["", "}{", "\u{0}\u{1}", "[1,2]", r#"{"event":7}"#, r#"{"event":"step","done":"x"}"#]
         {
             state.hear(nonsense);
         }
         assert!(state.fraction() <= half);
+        // Other presets have other stages, too.
+        state.hear(r#"{"event":"step","done":10}"#);
+        state.hear(r#"{"event":"stage","name":"fit","total":10}"#);
+        assert!((state.fraction() - 0.33).abs() < 1e-9, "{}", state.fraction());
+        state.hear(r#"{"event":"stage","name":"shadows","total":1}"#);
+        assert!((state.fraction() - 0.73).abs() < 1e-9, "{}", state.fraction());
         state.hear(r#"{"event":"error","message":"no memory"}"#);
         assert_eq!(state.error.as_deref(), Some("no memory"));
     }
