@@ -28,6 +28,8 @@ const STEADY: f64 = 100.0;
 /// of an occluder some always lie on the surface's under a gain of its own.
 const FITTING: [f32; 2] = [0.1, 0.4];
 
+/// Most nodes that a light has without shadows.
+const MOST_NODES: usize = 16 * 12;
 /// Difference from 1 from which a stored gain of a shadow is more than rounding.
 const STORED: f32 = 0.003;
 
@@ -75,14 +77,13 @@ impl Light {
 
     /// From nodes as [`Light::stored`] gave them: what is finer than this light's own nodes are shadows.
     pub fn from_stored(size: (usize, usize), frames: Vec<Image<Rgba>>) -> Self {
-        let (nx, ny) = coarse_grid(size);
-        let step = |fine: usize, coarse: usize| (fine.max(2) - 1) / (coarse - 1);
+        let coarse = coarse_grid(size);
+        let among = |fine: usize, coarse: usize| fine >= coarse && (fine - 1).is_multiple_of(coarse - 1);
         let coarse = |f: &Image<Rgba>| {
-            let (sx, sy) = (step(f.width(), nx), step(f.height(), ny));
-            if (sx * (nx - 1) + 1, sy * (ny - 1) + 1) != f.size() {
-                return f.clone();
-            }
-            Image::from_fn(nx, ny, |i, j| f[(i * sx, j * sy)])
+            let (w, h) = f.size();
+            // (Networks have a grid of their own.)
+            let finer_than_light = (among(w, coarse.0) && among(h, coarse.1)) || w * h > MOST_NODES;
+            if finer_than_light { finer(f, coarse) } else { f.clone() }
         };
         let mut light = Self::from_nodes(size, frames.iter().map(coarse).collect());
         for (t, stored) in frames.iter().enumerate() {
@@ -234,10 +235,6 @@ impl Light {
     /// Nodes and weights of each point.
     fn hats(&self, points: &[Vec2]) -> Vec<[(usize, f32); 4]> {
         let (nx, ny) = self.frames[0].size();
-        let place = |v: f32, side: usize, n: usize| {
-            let v = (v * (n - 1) as f32 / (side - 1).max(1) as f32).clamp(0.0, n as f32 - 1.001);
-            (v as usize, v - v.floor())
-        };
         let hat = |p: &Vec2| {
             let ((i, fx), (j, fy)) = (place(p[0], self.size.0, nx), place(p[1], self.size.1, ny));
             let k = j * nx + i;
@@ -314,13 +311,19 @@ impl Light {
     }
 }
 
+/// The node before a position along a side of the canvas, and the share of the way to the next.
+fn place(v: f32, side: usize, nodes: usize) -> (usize, f32) {
+    let v = (v * (nodes - 1) as f32 / (side - 1).max(1) as f32).clamp(0.0, nodes as f32 - 1.001);
+    (v as usize, v - v.floor())
+}
+
 /// Nodes of the light of a canvas: four along the long side; regions are a few hundred pixels, light varies over the whole
 /// scene.
 fn coarse_grid(size: (usize, usize)) -> (usize, usize) {
     if size.0 >= size.1 { (4, 3) } else { (3, 4) }
 }
 
-/// The same on a grid of another size, corner nodes on corner nodes.
+/// The same on a grid of another size, corner nodes on corner nodes: as it was where the one's nodes are among the other's.
 pub(crate) fn finer<const N: usize>(nodes: &Image<[f32; N]>, size: (usize, usize)) -> Image<[f32; N]> {
     if nodes.size() == size {
         return nodes.clone();
@@ -475,6 +478,14 @@ mod tests {
             let off = again.zip(stored, |a, b| (0..3).map(|c| (a[c] - b[c]).abs()).fold(0.0, f32::max));
             assert!(off.pixels().iter().all(|d| *d < 0.01), "frame {t}");
         }
+        // The networks' light has more nodes, at other places.
+        let net = Image::from_fn(31, 23, |x, y| [0.9 + 0.01 * ((x * y) % 7) as f32; 4]);
+        let back = Light::from_stored(size, vec![net.clone(), Image::new(31, 23, [1.0; 4])]);
+        assert_eq!(back.nodes(0).size(), (4, 3));
+        let off = back.stored(0, (31, 23), 100.0).zip(&net, |a, b| (a[1] - b[1]).abs());
+        assert!(off.pixels().iter().all(|d| *d < 1e-4));
+        let own = vec![Image::new(16, 12, [1.1; 4])];
+        assert_eq!(Light::from_stored(size, own.clone()).nodes(0), &own[0]);
         // A veil is what is added to gain x atlas, and what is lost is both.
         let p = [5.0 * 199.0 / (grid.0 - 1) as f32, 8.0 * 119.0 / (grid.1 - 1) as f32];
         assert_eq!(light.at(1, p)[3], -10.0);

@@ -7,7 +7,7 @@
 //! Gain and veil are fitted per frame on a fine grid, robustly and from coarse to fine: first by what is plainly the
 //! surface, lit or in shadow, then by all that fits where the shadow is found to reach. Elsewhere nothing is changed.
 
-use super::CLIPPED;
+use super::{CLIPPED, place};
 use crate::frame::{Image, Rgba, Vec2, bilinear, opponent};
 use crate::linear::Band;
 use std::ops::Range;
@@ -158,15 +158,11 @@ impl Sums {
 
 impl<'a> Fit<'a> {
     fn new(size: (usize, usize), nodes: (usize, usize), looks: &'a [Look], noise: f32) -> Self {
-        let place = |v: f32, side: usize, n: usize| {
-            let v = (v * (n - 1) as f32 / (side - 1).max(1) as f32).clamp(0.0, n as f32 - 1.001);
-            (v as usize, v - v.floor())
-        };
-        let place = |l: &Look| {
+        let among = |l: &Look| {
             let ((i, fx), (j, fy)) = (place(l.at[0], size.0, nodes.0), place(l.at[1], size.1, nodes.1));
             ((i, j), [fx, fy])
         };
-        Self { nodes, looks, places: looks.iter().map(place).collect(), noise }
+        Self { nodes, looks, places: looks.iter().map(among).collect(), noise }
     }
 
     /// What a pixel should show in a shadow.

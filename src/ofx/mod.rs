@@ -41,6 +41,7 @@ pub const IDENTIFIER: &str = "org.rna-ofx.RNA";
 /// # Safety
 ///
 /// `host` must be null or point to a host structure that lives until the plugin is unloaded.
+// SAFETY: the name is the one hosts look for, and no other item has it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn OfxSetHost(host: *const OfxHost) -> OfxStatus {
     guard("OfxSetHost", || {
@@ -51,12 +52,14 @@ pub unsafe extern "C" fn OfxSetHost(host: *const OfxHost) -> OfxStatus {
 }
 
 /// Number of plugins in this library: one.
+// SAFETY: the name is the one hosts look for, and no other item has it.
 #[unsafe(no_mangle)]
 pub extern "C" fn OfxGetNumberOfPlugins() -> c_int {
     1
 }
 
 /// The plugin's structure; null for any number but 0.
+// SAFETY: the name is the one hosts look for, and no other item has it.
 #[unsafe(no_mangle)]
 pub extern "C" fn OfxGetPlugin(nth: c_int) -> *mut OfxPlugin {
     /// The structure, which hosts only read.

@@ -98,7 +98,7 @@ impl Solution {
             let u = [0, 1].map(|c| pixel.at[c] + pixel.slope[0][c] * dx + pixel.slope[1][c] * dy);
             let lit = through_shutter(u, pixel.motion, moments, |u| {
                 let a = cubic(&self.atlas, u);
-                [0, 1, 2].map(|c| (a[c] * gain[c]).clamp(0.0, self.ceiling))
+                [0, 1, 2].map(|c| (a[c] * gain[c] + gain[3]).clamp(0.0, self.ceiling))
             });
             (0..3).for_each(|c| sum[c] += lit[c] / (SAMPLES * SAMPLES) as f32);
         }

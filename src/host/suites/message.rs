@@ -43,6 +43,7 @@ fn check(handle: *mut c_void) -> Result<(), Status> {
 /// What `variadic.c` calls with the whole text.
 ///
 /// Keeps it on record, and as a user would, says yes to questions.
+// SAFETY: nothing else in the program has this name.
 #[unsafe(no_mangle)]
 extern "C" fn rna_host_told(
     handle: *mut c_void,

@@ -110,6 +110,7 @@ extern "C" fn properties(handle: OfxParamHandle, out: *mut OfxPropertySetHandle)
 
 /// Kind and number of a parameter's values, as `variadic.c` wants them: 4 times the kind, plus the number less one;
 /// kinds are 1 for int, 2 for double, 3 for text. Negative when there are none.
+// SAFETY: nothing else in the program has this name.
 #[unsafe(no_mangle)]
 extern "C" fn rna_host_shape(handle: OfxParamHandle) -> c_int {
     let mut shape = -1;
@@ -135,6 +136,7 @@ const AT_TIME: c_int = 1;
 const INTEGRAL_STEPS: f64 = 64.0;
 
 /// Reads a value for `variadic.c`: `how` is 0 for now, else one of the constants above; `out` has a pointer a value.
+// SAFETY: nothing else in the program has this name.
 #[unsafe(no_mangle)]
 extern "C" fn rna_host_read(
     handle: OfxParamHandle,
@@ -181,6 +183,7 @@ union Argument {
 }
 
 /// Writes a value for `variadic.c`; `timed` when it is a key.
+// SAFETY: nothing else in the program has this name.
 #[unsafe(no_mangle)]
 extern "C" fn rna_host_write(
     handle: OfxParamHandle,
