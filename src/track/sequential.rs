@@ -78,17 +78,7 @@ impl Tracker<'_> {
     /// Tracks the whole clip. `done` counts finished frames for the progress of all regions together.
     pub fn run(&self, progress: &Progress, done: &AtomicUsize) -> Result<Vec<Tracked>> {
         let (n, r) = (self.footage.len(), self.reference);
-        let reference = self.footage.levels(r)?;
-        let (w, h) = self.canvas.size();
-        let template = Template {
-            picture: Image::from_fn(w, h, |x, y| {
-                cubic(&reference, self.canvas.to_reference([x as f32, y as f32]))
-            }),
-            weight: Image::from_fn(w, h, |x, y| {
-                let p = self.canvas.to_reference([x as f32, y as f32]);
-                f32::from(on_picture(p, self.footage.size()))
-            }),
-        };
+        let (reference, template) = (self.footage.levels(r)?, self.template()?);
         let later: Vec<usize> = (r + 1..n).collect();
         let earlier: Vec<usize> = (0..r).rev().collect();
         let pass = |order: &[usize]| self.pass(order, &reference, &template, progress, done);
@@ -96,8 +86,20 @@ impl Tracker<'_> {
         let mut all: Vec<Option<Tracked>> = earlier?.into_iter().rev().collect();
         all.push(Some(Tracked { map: self.canvas.identity(), seen: 1.0, bridged: false, step: None }));
         all.extend(later?);
+        self.retrace(&template, &mut all, progress)?;
         self.refind(&template, &mut all, progress)?;
         Ok(bridge(self.canvas, all))
+    }
+
+    /// What the reference frame shows of the region.
+    pub(super) fn template(&self) -> Result<Template> {
+        let reference = self.footage.levels(self.reference)?;
+        let (w, h) = self.canvas.size();
+        let place = |x: usize, y: usize| self.canvas.to_reference([x as f32, y as f32]);
+        Ok(Template {
+            picture: Image::from_fn(w, h, |x, y| cubic(&reference, place(x, y))),
+            weight: Image::from_fn(w, h, |x, y| f32::from(on_picture(place(x, y), self.footage.size()))),
+        })
     }
 
     /// One direction; `None` for frames without evidence.
@@ -205,13 +207,16 @@ impl Tracker<'_> {
     }
 
     fn ran_away(&self, found: &Alignment, predicted: &Map) -> bool {
-        let home = self.canvas.positions(predicted);
-        let mut sum = [0.0f32; 2];
-        let all = found.positions.pixels().iter().zip(home.pixels()).zip(self.canvas.coverage.pixels());
-        for ((p, q), _) in all.filter(|(_, c)| **c > 0.5) {
-            sum = [sum[0] + (p[0] - q[0]).hypot(p[1] - q[1]), sum[1] + 1.0];
-        }
-        sum[0] > RUNAWAY * sum[1]
+        self.apart(&found.positions, &self.canvas.positions(predicted)) > RUNAWAY
+    }
+
+    /// Mean distance between two sets of the region's positions, pixels.
+    pub(super) fn apart(&self, a: &Image<Vec2>, b: &Image<Vec2>) -> f32 {
+        let all = a.pixels().iter().zip(b.pixels()).zip(self.canvas.coverage.pixels());
+        let inside = all.filter(|(_, c)| **c > 0.5);
+        let sum =
+            inside.fold([0.0f32; 2], |s, ((p, q), _)| [s[0] + (p[0] - q[0]).hypot(p[1] - q[1]), s[1] + 1.0]);
+        sum[0] / sum[1].max(1.0)
     }
 }
 

@@ -1,0 +1,176 @@
+//! Going back towards a gap from where the surface is plainly seen again.
+//!
+//! After a gap in which it was hidden, little of the surface shows at first, and where it was expected there may be none of
+//! it: it is then tracked beside its place, on what looks alike, until enough shows to tell. From there it is tracked back
+//! to the gap.
+
+use super::align::Template;
+use super::canvas::Map;
+use super::gaps::ANCHORS;
+use super::sequential::{FROM_FLOW, State, Tracked, Tracker};
+use crate::error::Result;
+use crate::frame::Image;
+use crate::light::Light;
+use crate::progress::Progress;
+
+/// Share of the region that shows, against the most after a gap, from which it is plainly seen, and the least of all.
+const PLAINLY: f32 = 0.8;
+const LEAST: f32 = 0.25;
+/// Mean distance in pixels up to which both ways have found the same place.
+const SAME: f32 = 1.0;
+/// How many times as much of the surface must be seen on the way back to be believed …
+const MORE: f32 = 1.2;
+/// … and how much at least; below, the motion since the last frame must have led there, within that many pixels: by chance,
+/// some of what hides the surface looks like it.
+const SURE: f32 = 2.0 * ANCHORS;
+const LED: f32 = 4.0;
+
+impl Tracker<'_> {
+    /// Tracks back to each gap in `found`, which are all frames of the clip, as long as more of the surface is found so.
+    pub(super) fn retrace(
+        &self,
+        template: &Template,
+        found: &mut [Option<Tracked>],
+        progress: &Progress,
+    ) -> Result<()> {
+        let later: Vec<usize> = (self.reference..found.len()).collect();
+        let earlier: Vec<usize> = (0..=self.reference).rev().collect();
+        for order in [later, earlier] {
+            let seen: Vec<f32> = order.iter().map(|t| found[*t].as_ref().map_or(0.0, |f| f.seen)).collect();
+            for start in seen_again(&seen) {
+                self.walk_back(template, &order[..=start], found, progress)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// From the last frame of `way`.
+    fn walk_back(
+        &self,
+        template: &Template,
+        way: &[usize],
+        found: &mut [Option<Tracked>],
+        progress: &Progress,
+    ) -> Result<()> {
+        let Some((&start, before)) = way.split_last() else { return Ok(()) };
+        let Some(map) = found[start].as_ref().map(|f| f.map.clone()) else { return Ok(()) };
+        let mut state = self.state_at(start, template, &map)?;
+        let mut last = map;
+        for &t in before.iter().rev() {
+            progress.check()?;
+            let Some(back) = self.step(&mut state, self.footage.levels(t)?, template)? else { break };
+            let (seen, step) = match &found[t] {
+                Some(f) if self.maps_apart(&f.map, &back.map) < SAME => break,
+                Some(f) => (f.seen, f.step),
+                None => (0.0, None),
+            };
+            let sure = back.seen >= SURE || (back.seen >= ANCHORS && self.led(&last, &back));
+            if !sure || back.seen < MORE * seen {
+                break;
+            }
+            last = back.map.clone();
+            // The way there led from the other side, and still tells how the surface moved.
+            found[t] = Some(Tracked { step, ..back });
+        }
+        Ok(())
+    }
+
+    /// Whether the motion since the surface lay at `from` leads to where it was found.
+    fn led(&self, from: &Map, to: &Tracked) -> bool {
+        let Some(step) = to.step else { return false };
+        let predicted = self.canvas.positions(from).map(|p| step.apply32(*p));
+        self.apart(&predicted, &self.canvas.positions(&to.map)) < LED
+    }
+
+    fn maps_apart(&self, a: &Map, b: &Map) -> f32 {
+        self.apart(&self.canvas.positions(a), &self.canvas.positions(b))
+    }
+
+    /// What is carried on from frame `t`, in which the surface lies at `map`.
+    fn state_at(&self, t: usize, template: &Template, map: &Map) -> Result<State> {
+        let (frame, (w, h)) = (self.footage.levels(t)?, self.canvas.size());
+        let all = Image::new(w, h, 1.0);
+        let light = self.light(&frame, template, map, &Light::unit((w, h), 1), &all);
+        let there = self.coarse_to_fine(&frame, &template.lit(&light), map, &FROM_FLOW);
+        Ok(self.state(frame, there.map.clone(), &there, light))
+    }
+}
+
+/// Where after each gap the surface is plainly seen again, by how much of it each frame shows.
+fn seen_again(seen: &[f32]) -> Vec<usize> {
+    let mut starts = Vec::new();
+    let mut next = 1;
+    while let Some(after) = (next..seen.len()).find(|&i| seen[i - 1] < ANCHORS && seen[i] >= ANCHORS) {
+        let end = (after..seen.len()).find(|&i| seen[i] < ANCHORS).unwrap_or(seen.len());
+        let most = seen[after..end].iter().copied().fold(0.0, f32::max);
+        if most >= LEAST {
+            starts.extend((after..end).find(|&i| seen[i] >= PLAINLY * most));
+        }
+        next = end + 1;
+    }
+    starts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::Dis;
+    use crate::frame::Rgba;
+    use crate::track::Canvas;
+    use crate::track::filmed::Filmed;
+    use crate::track::homography::Homography;
+
+    #[test]
+    fn the_surface_is_plainly_seen_again_once_after_each_gap() {
+        assert!(seen_again(&[1.0, 0.9, 0.5, 0.9]).is_empty());
+        assert_eq!(seen_again(&[1.0, 0.02, 0.15, 0.3, 0.7, 0.8, 0.75]), [4]);
+        assert_eq!(seen_again(&[1.0, 0.02, 0.5, 0.02, 0.15, 0.12, 0.02, 0.4, 0.6]), [2, 8]);
+    }
+
+    /// The surface moves 3 pixels a frame; something hides it wholly, then half of it, and then passes on.
+    #[test]
+    fn what_was_tracked_beside_its_place_after_a_gap_is_found() {
+        let size = (300, 160);
+        let texture = |x: f32, y: f32| -> Rgba {
+            let v = |a: f32, b: f32, c: f32| 125.0 + 60.0 * (a * x + c).sin() * (b * y - c).cos();
+            [v(0.35, 0.27, 0.3), v(0.26, 0.42, 1.1), v(0.39, 0.31, 2.0), 0.0]
+        };
+        let gone = |t: usize| t.saturating_sub(4) * 45;
+        let film = |t: usize| {
+            Image::from_fn(size.0, size.1, |x, y| {
+                let hidden = (3..8).contains(&t) && x > 50 + gone(t);
+                let v = 40.0 + ((x * 31 + y * 17 + t * 7) % 23) as f32;
+                if hidden { [v, v, v, 0.0] } else { texture(x as f32 - 3.0 * t as f32, y as f32) }
+            })
+        };
+        let footage = Filmed((0..10).map(film).collect());
+        let canvas =
+            Canvas::new(&[[80.0, 40.0], [180.0, 40.0], [180.0, 120.0], [80.0, 120.0]], size).unwrap();
+        let (flow, fine_flow) = (Dis::default(), Dis::fine());
+        let tracker =
+            Tracker { footage: &footage, canvas: &canvas, reference: 0, flow: &flow, fine_flow: &fine_flow };
+        let template = tracker.template().unwrap();
+        let at = |x: f64| Map {
+            homography: Homography([[1.0, 0.0, x], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]),
+            ..canvas.identity()
+        };
+        let tracked = |t: usize| {
+            let (beside, seen) = match t {
+                3..=5 => (9.0, 0.03),
+                6 | 7 => (14.0, 0.12),
+                _ => (0.0, 0.9),
+            };
+            Some(Tracked { map: at(3.0 * t as f64 + beside), seen, bridged: false, step: None })
+        };
+        let mut found: Vec<Option<Tracked>> = (0..10).map(tracked).collect();
+        tracker.retrace(&template, &mut found, &Progress::silent()).unwrap();
+        let off = |t: usize| {
+            let map = &found[t].as_ref().unwrap().map;
+            tracker.maps_apart(map, &at(3.0 * t as f64))
+        };
+        for t in [0, 1, 2, 6, 7, 8, 9] {
+            assert!(off(t) < 0.5, "frame {t} is off by {}", off(t));
+        }
+        assert!(off(4) > 5.0, "nothing tells where the surface is in frame 4");
+    }
+}
