@@ -14,18 +14,9 @@ use std::collections::BTreeMap;
 /// Canvas pixels between light samples.
 const SAMPLE_STRIDE: usize = 4;
 /// Frames the median is taken over at most: enough to outvote any occluder, and memory stays bounded.
-const MEDIAN_FRAMES: usize = 33;
+pub(super) const MEDIAN_FRAMES: usize = 33;
 /// A normal distribution's standard deviation for a median absolute deviation of 1.
 pub(crate) const MAD: f32 = 1.4826;
-/// Deviation, against the region's usual one, from which frames are taken to disagree about a point.
-const DISAGREE: f32 = 2.0;
-/// Frames before and after the reference asked whether it shows the surface: close enough that the surface has hardly
-/// changed, far enough that what passes in front has moved on.
-const WITNESSES: [isize; 4] = [-5, -4, 4, 5];
-/// Squared distance of the witnesses from the reference, against the median's, up to which they confirm it.
-const CONFIRMED: f32 = 0.5;
-/// Least usual deviation in levels.
-const LEAST_DEVIATION: f32 = 1.0;
 /// Misfit in levels beyond which a pixel does not enter the mean.
 const SIGMA: f32 = 4.0;
 /// Frames read at once: results are summed in frame order, so they do not depend on the number of threads.
@@ -259,7 +250,7 @@ impl Solution {
     }
 
     /// A frame on the canvas with its light taken off.
-    fn unlit(&self, footage: &dyn Footage, t: usize) -> Result<Image<Rgba>> {
+    pub(super) fn unlit(&self, footage: &dyn Footage, t: usize) -> Result<Image<Rgba>> {
         let seen = unwarp(&footage.levels(t)?, &self.canvas.positions(&self.maps[t]));
         Ok(seen.zip(&self.light.field(t), |s, g| [s[0] / g[0], s[1] / g[1], s[2] / g[2], s[3]]))
     }
@@ -271,37 +262,8 @@ impl Solution {
         Ok(())
     }
 
-    /// Gives the atlas the reference frame's own picture where the frames do not agree on any. Leaves before a meadow
-    /// never agree; a mean of them is a blur, and the reference as good a witness as any. A chain that hangs before the
-    /// reference is told from leaves by the frames just before and after it: the chain has moved on, leaves hardly.
-    pub(crate) fn trust_reference(&mut self, footage: &dyn Footage, reference: usize) -> Result<()> {
-        let medians = self.medians(footage, &self.clear_frames())?;
-        let inside = medians.pixels().iter().zip(self.canvas.coverage.pixels()).filter(|(_, k)| **k > 0.5);
-        let mut deviations: Vec<f32> = inside.map(|(m, _)| m[3]).collect();
-        let usual = median(&mut deviations).unwrap_or(0.0).max(LEAST_DEVIATION);
-        let deviation = box_blur(&medians.map(|m| m[3]), 1);
-        let witnesses: Vec<usize> = WITNESSES
-            .iter()
-            .filter_map(|&k| reference.checked_add_signed(k))
-            .filter(|&t| t < footage.len() && self.trust[t] > 0.5)
-            .collect();
-        let near = self.medians(footage, &witnesses)?;
-        let own = self.unlit(footage, reference)?;
-        let off = |other: &Image<Rgba>| box_blur(&own.zip(other, square_mean), 2);
-        let (far, near) = (off(&medians), off(&near));
-        let (w, h) = self.canvas.size();
-        let disputed = |at: (usize, usize)| {
-            deviation[at] > DISAGREE * usual && near[at] < CONFIRMED * far[at] && own[at][3] > 0.0
-        };
-        self.atlas = Image::from_fn(w, h, |x, y| {
-            let (a, o) = (self.atlas[(x, y)], own[(x, y)]);
-            if disputed((x, y)) { [o[0], o[1], o[2], a[3]] } else { a }
-        });
-        Ok(())
-    }
-
     /// The frames that show the surface most clearly, evenly spread.
-    fn clear_frames(&self) -> Vec<usize> {
+    pub(super) fn clear_frames(&self) -> Vec<usize> {
         let best = self.clarity.iter().copied().fold(0.0, f32::max);
         let clear: Vec<usize> = (0..self.clarity.len()).filter(|&t| self.clarity[t] > 0.5 * best).collect();
         spread(&clear, MEDIAN_FRAMES)
@@ -320,7 +282,7 @@ impl Solution {
     }
 
     /// Median colour of some frames, with their deviation from it in levels as alpha.
-    fn medians(&self, footage: &dyn Footage, frames: &[usize]) -> Result<Image<Rgba>> {
+    pub(super) fn medians(&self, footage: &dyn Footage, frames: &[usize]) -> Result<Image<Rgba>> {
         let mut stack = Vec::with_capacity(frames.len());
         in_order(
             frames,

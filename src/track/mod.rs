@@ -31,6 +31,7 @@ mod sequential;
 mod shadows;
 mod spline;
 mod stiffness;
+mod witness;
 
 pub use align::{Alignment, Options, Rest, Target, Template, align};
 pub(crate) use appearance::{MAD, in_order, median, spread};
