@@ -17,6 +17,8 @@ use std::collections::BTreeMap;
 
 /// Levels from which a channel counts as clipped and says nothing about light.
 const CLIPPED: f32 = 250.0;
+/// Levels of a surface that tells half as much of the light as its noise would let it: noise is clipped at black.
+const DARK: f32 = 10.0;
 /// Weight of bends of the gain over the surface.
 const SMOOTH_SPACE: f64 = 3e3;
 /// Weight of bends of the gain in time.
@@ -282,7 +284,8 @@ impl Light {
                 if *w <= 0.0 || s[channel] >= CLIPPED || a[channel] >= CLIPPED {
                     continue;
                 }
-                let (a, w) = (a[channel], w / (sigma * sigma));
+                let a = a[channel];
+                let w = w / (sigma * sigma) * a * a / (a * a + DARK * DARK);
                 for (i, &(p, wp)) in hat.iter().enumerate() {
                     right[t * k + p] += f64::from(w * wp * a * s[channel]);
                     for (j, &(_, wq)) in hat.iter().enumerate() {
