@@ -1,8 +1,9 @@
 //! Where the surface is in every frame, solved directly in atlas space.
 //!
 //! Two passes. *Sequential*: outward from the reference frame, each frame is first brought close to the reference by
-//! the motion since the last one, and only the rest is measured; after a gap, also back to it. *Refinement*: light, atlas and maps of all frames
-//! against each other. A map is a homography plus a smooth bend, as stiff as the footage shows the surface to be.
+//! the motion since the last one, and only the rest is measured; after a gap, also back to it. *Refinement*: light, atlas
+//! and maps of all frames against each other. A map is a homography plus a smooth bend, as stiff as the footage shows the
+//! surface to be.
 
 mod align;
 mod aperture;
