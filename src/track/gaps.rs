@@ -21,9 +21,7 @@ pub(super) fn reconcile(
     reference: usize,
     maps: &mut [Map],
 ) {
-    let later: Vec<usize> = (reference..maps.len()).collect();
-    let earlier: Vec<usize> = (0..=reference).rev().collect();
-    for order in [earlier, later] {
+    for order in outward(reference, maps.len()) {
         let anchors: Vec<usize> = (0..order.len()).filter(|&i| seen[order[i]] >= ANCHORS).collect();
         for gap in anchors.windows(2).map(|a| &order[a[0]..=a[1]]).filter(|gap| gap.len() > 2) {
             for (t, map) in mend(canvas, |t| tracked[t].step, maps, gap).into_iter().flatten() {
@@ -31,6 +29,11 @@ pub(super) fn reconcile(
             }
         }
     }
+}
+
+/// The frames of a clip from the reference on, which comes first, to either end: those later, then those earlier.
+pub(super) fn outward(reference: usize, frames: usize) -> [Vec<usize>; 2] {
+    [(reference..frames).collect(), (0..=reference).rev().collect()]
 }
 
 /// New maps of the frames between the ends of `gap`, which are in the order that `step` tells the motion in: from the

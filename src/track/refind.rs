@@ -6,7 +6,7 @@
 use super::align::{Alignment, Options, Rest, Template};
 use super::canvas::{Canvas, Inverse, Map};
 use super::correlate::{Piece, Place};
-use super::gaps::ANCHORS;
+use super::gaps::{ANCHORS, outward};
 use super::homography::Homography;
 use super::sequential::{FROM_FLOW, FROM_PREDICTION, State, Tracked, Tracker, on_picture};
 use crate::error::Result;
@@ -56,9 +56,7 @@ impl Tracker<'_> {
         found: &mut [Option<Tracked>],
         progress: &Progress,
     ) -> Result<()> {
-        let later: Vec<usize> = (self.reference..found.len()).collect();
-        let earlier: Vec<usize> = (0..=self.reference).rev().collect();
-        for order in [later, earlier] {
+        for order in outward(self.reference, found.len()) {
             let Some(run) = lost(&order, found) else { continue };
             let Some(last) = found[order[run.start - 1]].as_ref().map(|f| f.map.clone()) else { continue };
             self.refind_run(template, &last, &order[run], found, progress)?;

@@ -6,7 +6,7 @@
 
 use super::align::Template;
 use super::canvas::Map;
-use super::gaps::ANCHORS;
+use super::gaps::{ANCHORS, outward};
 use super::sequential::{FROM_FLOW, State, Tracked, Tracker};
 use crate::error::Result;
 use crate::frame::Image;
@@ -33,9 +33,7 @@ impl Tracker<'_> {
         found: &mut [Option<Tracked>],
         progress: &Progress,
     ) -> Result<()> {
-        let later: Vec<usize> = (self.reference..found.len()).collect();
-        let earlier: Vec<usize> = (0..=self.reference).rev().collect();
-        for order in [later, earlier] {
+        for order in outward(self.reference, found.len()) {
             let seen: Vec<f32> = order.iter().map(|t| found[*t].as_ref().map_or(0.0, |f| f.seen)).collect();
             for start in seen_again(&seen) {
                 self.walk_back(template, &order[..=start], found, progress)?;

@@ -1,0 +1,37 @@
+#!/bin/sh
+# Makes the twenty clips of "Clips made to find faults" in docs/scores.md:  fault_clips.sh OUT
+# Then, for each: rna analyze OUT/702/frames --roi OUT/702/roi.json -o shot.rna; rna render OUT/702/frames --atlas shot.rna
+# --paint OUT/702/edit/picture.png -o edited/%05d.png; rna export shot.rna --mattes mattes; truth/score.py OUT/702 ...
+set -eu
+out=${1:?a folder to write to}
+shared=$(dirname "$0")/../../../shared
+gt=$shared/gt/matting
+frame() { ls "$shared/clips/$1/frames/"* | sed -n "$(($2 + 1))p"; }
+make() { # SEED PHOTO OPTIONS
+    seed=$1 photo=$2
+    shift 2
+    [ -e "$out/$seed/truth.npz" ] || python3 "$shared/truth/make_truth.py" --photo "$photo" --out "$out/$seed" --seed "$seed" "$@"
+}
+matte() { echo "--occluder matte --cut $gt/image/$1.png $gt/alpha/$1.png"; }
+swan="--occluder cutout --cut $shared/clips/blackswan/frames $shared/clips/blackswan/occluder_masks"
+
+make 701 "$gt/image/GT07.png" --occluder blobs --cloth 1
+make 702 "$(frame building 50)" $(matte GT03) --camera 1.5 --shutter 4
+make 703 "$(frame lucia 66)" $swan --light .2
+make 704 "$(frame motorbike 2)" --occluder chain --cloth .6
+make 705 "$gt/image/GT09.png" $(matte GT12) --shutter 4 --camera 1.3
+make 706 "$(frame music-band 1)" $(matte GT01) --cloth 1.2
+make 707 "$gt/image/GT13.png" --occluder blobs --camera 2 --shutter 4
+make 708 "$shared/gt/RubberWhale/frame10.png" --occluder chain --light .2
+make 709 "$(frame blocks 10)" $swan --cloth .8 --noise 4
+make 710 "$(frame blackswan 40)" $(matte GT10)
+make 801 "$(frame building 10)" $swan --light .12
+make 802 "$(frame building 40)" --occluder blobs --light .2
+make 901 "$gt/image/GT01.png" $swan --camera 1.6 --shutter 4
+make 902 "$gt/image/GT02.png" $(matte GT13) --cloth .8
+make 903 "$gt/image/GT04.png" --occluder blobs --camera 1.5
+make 904 "$gt/image/GT10.png" --occluder chain --camera 1.3 --shutter 4 --light .2
+make 905 "$(frame music-band 40)" $swan --cloth 1 --camera 1.3
+make 906 "$(frame motorbike 20)" $(matte GT06) --light .2 --camera 1.4
+make 907 "$(frame blackswan 20)" --occluder blobs --camera 1.8 --shutter 4
+make 908 "$gt/image/GT12.png" $(matte GT09) --camera 1.5 --cloth .6
