@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the twenty clips of "Clips made to find faults" in docs/scores.md:  fault_clips.sh OUT
+# Makes the clips of "Clips made to find faults" in docs/scores.md:  fault_clips.sh OUT
 # Then, for each: rna analyze OUT/702/frames --roi OUT/702/roi.json -o shot.rna; rna render OUT/702/frames --atlas shot.rna
 # --paint OUT/702/edit/picture.png -o edited/%05d.png; rna export shot.rna --mattes mattes; truth/score.py OUT/702 ...
 set -eu
@@ -35,3 +35,17 @@ make 905 "$(frame music-band 40)" $swan --cloth 1 --camera 1.3
 make 906 "$(frame motorbike 20)" $(matte GT06) --light .2 --camera 1.4
 make 907 "$(frame blackswan 20)" --occluder blobs --camera 1.8 --shutter 4
 make 908 "$gt/image/GT12.png" $(matte GT09) --camera 1.5 --cloth .6
+make 1001 "$gt/image/GT03.png" --occluder chain --cloth 1 --camera 1.2
+make 1002 "$gt/image/GT05.png" $(matte GT11) --light .2
+make 1003 "$gt/image/GT06.png" --occluder blobs --shutter 4 --camera 1.6
+make 1004 "$gt/image/GT08.png" $swan --cloth .8
+make 1005 "$gt/image/GT11.png" --occluder chain --shutter 4 --camera 2
+make 1006 "$(frame blocks 60)" $(matte GT05) --cloth 1
+make 1007 "$(frame lucia 20)" --occluder blobs --light .25 --camera 1.3
+make 1008 "$(frame music-band 20)" $swan --shutter 4
+make 1009 "$(frame building 30)" --occluder chain --cloth 1.2 --noise 3
+make 1010 "$gt/image/GT02.png" $(matte GT06) --camera 1.8 --shutter 4
+make 1011 "$(frame motorbike 35)" --occluder blobs --cloth .5 --polygons \
+    "[[[60,40],[260,60],[240,210],[80,190]],[[420,150],[600,160],[610,340],[400,330]]]"
+make 1012 "$gt/image/GT12.png" $(matte GT08) --light .2 --polygons \
+    "[[[180,60],[460,80],[430,170],[300,180],[310,300],[190,290]]]"

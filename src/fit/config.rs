@@ -188,9 +188,9 @@ impl Config {
             look: 100,
             patience: 6,
             schedule: vec![
-                phase(Goal::Distil, 500, 1.0),
-                phase(Goal::Estimate, 1_500, 0.05),
-                phase(Goal::Refine, 300, 0.2),
+                phase(Goal::Distil, 400, 1.0),
+                phase(Goal::Estimate, 900, 0.05),
+                phase(Goal::Refine, 200, 0.2),
             ],
             ..Self::paper()
         }
