@@ -26,7 +26,8 @@ const SURE: f32 = 2.0 * ANCHORS;
 const LED: f32 = 4.0;
 
 impl Tracker<'_> {
-    /// Tracks back to each gap in `found`, which are all frames of the clip, as long as more of the surface is found so.
+    /// Tracks back to each gap in `found`, which are all frames of the clip, as long as more of the surface is found so, or
+    /// as much in the same place.
     pub(super) fn retrace(
         &self,
         template: &Template,
@@ -58,7 +59,11 @@ impl Tracker<'_> {
             progress.check()?;
             let Some(back) = self.step(&mut state, self.footage.levels(t)?, template)? else { break };
             let (seen, step) = match &found[t] {
-                Some(f) if self.maps_apart(&f.map, &back.map) < SAME => break,
+                // Here both agree, but the way there may have come from beside its place.
+                Some(f) if f.seen >= ANCHORS && self.maps_apart(&f.map, &back.map) < SAME => {
+                    last = back.map;
+                    continue;
+                }
                 Some(f) => (f.seen, f.step),
                 None => (0.0, None),
             };
@@ -156,6 +161,8 @@ mod tests {
             let (beside, seen) = match t {
                 3..=5 => (9.0, 0.03),
                 6 | 7 => (14.0, 0.12),
+                // By chance in its place again, before it is plainly seen.
+                8 => (0.0, 0.6),
                 _ => (0.0, 0.9),
             };
             Some(Tracked { map: at(3.0 * t as f64 + beside), seen, bridged: false, step: None })
