@@ -1,8 +1,8 @@
 //! Going back towards a gap from where the surface is plainly seen again.
 //!
-//! After a gap in which it was hidden, little of the surface shows at first, and where it was expected there may be none of
-//! it: it is then tracked beside its place, on what looks alike, until enough shows to tell. From there it is tracked back
-//! to the gap.
+//! After a gap in which most of it was hidden, little of the surface shows at first, and where it was expected there may be
+//! none of it: it, or what comes out of the gap of it, is then tracked beside its place, on what looks alike, until enough
+//! shows to tell. From there it is tracked back through the gap.
 
 use super::align::Template;
 use super::canvas::Map;
@@ -12,7 +12,10 @@ use crate::error::Result;
 use crate::frame::Image;
 use crate::light::Light;
 use crate::progress::Progress;
+use std::ops::RangeInclusive;
 
+/// Share of the region that shows, against the most in any frame, below which it is taken to be in a gap.
+const MOSTLY: f32 = 0.5;
 /// Share of the region that shows, against the most after a gap, from which it is plainly seen, and the least of all.
 const PLAINLY: f32 = 0.8;
 const LEAST: f32 = 0.25;
@@ -26,7 +29,7 @@ const SURE: f32 = 2.0 * ANCHORS;
 const LED: f32 = 4.0;
 
 impl Tracker<'_> {
-    /// Tracks back to each gap in `found`, which are all frames of the clip, as long as more of the surface is found so, or
+    /// Tracks back through each gap in `found`, which are all frames of the clip, as long as more of the surface is found so, or
     /// as much in the same place.
     pub(super) fn retrace(
         &self,
@@ -36,8 +39,8 @@ impl Tracker<'_> {
     ) -> Result<()> {
         for order in outward(self.reference, found.len()) {
             let seen: Vec<f32> = order.iter().map(|t| found[*t].as_ref().map_or(0.0, |f| f.seen)).collect();
-            for start in seen_again(&seen) {
-                self.walk_back(template, &order[..=start], found, progress)?;
+            for way in seen_again(&seen) {
+                self.walk_back(template, &order[way], found, progress)?;
             }
         }
         Ok(())
@@ -99,19 +102,22 @@ impl Tracker<'_> {
     }
 }
 
-/// Where after each gap the surface is plainly seen again, by how much of it each frame shows.
-fn seen_again(seen: &[f32]) -> Vec<usize> {
-    let mut starts = Vec::new();
+/// From the first frame of each gap to where the surface is plainly seen again, by how much of it each frame shows.
+fn seen_again(seen: &[f32]) -> Vec<RangeInclusive<usize>> {
+    let least = ANCHORS.max(MOSTLY * seen.iter().skip(1).copied().fold(0.0, f32::max));
+    let in_gap = |i: usize| seen[i] < least;
+    let mut ways = Vec::new();
     let mut next = 1;
-    while let Some(after) = (next..seen.len()).find(|&i| seen[i - 1] < ANCHORS && seen[i] >= ANCHORS) {
-        let end = (after..seen.len()).find(|&i| seen[i] < ANCHORS).unwrap_or(seen.len());
+    while let Some(gap) = (next..seen.len()).find(|&i| in_gap(i)) {
+        let Some(after) = (gap..seen.len()).find(|&i| !in_gap(i)) else { break };
+        let end = (after..seen.len()).find(|&i| in_gap(i)).unwrap_or(seen.len());
         let most = seen[after..end].iter().copied().fold(0.0, f32::max);
         if most >= LEAST {
-            starts.extend((after..end).find(|&i| seen[i] >= PLAINLY * most));
+            ways.extend((after..end).find(|&i| seen[i] >= PLAINLY * most).map(|start| gap..=start));
         }
-        next = end + 1;
+        next = end;
     }
-    starts
+    ways
 }
 
 #[cfg(test)]
@@ -126,8 +132,11 @@ mod tests {
     #[test]
     fn the_surface_is_plainly_seen_again_once_after_each_gap() {
         assert!(seen_again(&[1.0, 0.9, 0.5, 0.9]).is_empty());
-        assert_eq!(seen_again(&[1.0, 0.02, 0.15, 0.3, 0.7, 0.8, 0.75]), [4]);
-        assert_eq!(seen_again(&[1.0, 0.02, 0.5, 0.02, 0.15, 0.12, 0.02, 0.4, 0.6]), [2, 8]);
+        assert_eq!(seen_again(&[1.0, 0.02, 0.15, 0.3, 0.7, 0.8, 0.75]), [1..=4]);
+        assert_eq!(seen_again(&[1.0, 0.6, 0.02, 0.5, 0.02, 0.15, 0.12, 0.02, 0.4, 0.6]), [2..=3, 4..=9]);
+        // Half hidden is a gap, too; the reference frame is no measure of what others can show.
+        assert_eq!(seen_again(&[1.0, 0.75, 0.3, 0.16, 0.3, 0.5, 0.7]), [2..=6]);
+        assert!(seen_again(&[1.0, 0.7, 0.3, 0.2]).is_empty());
     }
 
     /// The surface moves 3 pixels a frame; something hides it wholly, then half of it, and then passes on.
