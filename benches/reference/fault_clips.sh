@@ -49,3 +49,5 @@ make 1011 "$(frame motorbike 35)" --occluder blobs --cloth .5 --polygons \
     "[[[60,40],[260,60],[240,210],[80,190]],[[420,150],[600,160],[610,340],[400,330]]]"
 make 1012 "$gt/image/GT12.png" $(matte GT08) --light .2 --polygons \
     "[[[180,60],[460,80],[430,170],[300,180],[310,300],[190,290]]]"
+make 1301 "$gt/image/GT10.png" $(matte GT13) --cloth .8
+make 1302 "$gt/image/GT09.png" $(matte GT13) --cloth .5 --camera 1.3
