@@ -18,3 +18,12 @@ impl Footage for Filmed {
         Ok(self.0[t].clone())
     }
 }
+
+/// Noise in −0.5…0.5, every pixel of every frame its own.
+pub(super) fn noise(x: usize, y: usize, t: usize) -> f32 {
+    let mixed = [x, y, t].iter().fold(0x9e37_79b9u32, |h, v| {
+        let h = (h ^ *v as u32).wrapping_mul(0x85eb_ca6b);
+        (h ^ (h >> 13)).wrapping_mul(0xc2b2_ae35)
+    });
+    (mixed >> 16) as f32 / 65_535.0 - 0.5
+}

@@ -13,6 +13,7 @@ mod context;
 mod contrast;
 mod correlate;
 mod correspond;
+mod evidence;
 mod exposure;
 #[cfg(test)]
 mod filmed;

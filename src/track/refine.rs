@@ -10,7 +10,7 @@ use super::sequential::Tracked;
 use super::stiffness::polish;
 use crate::clip::Footage;
 use crate::error::Result;
-use crate::frame::{Image, Rgba, box_blur, cubic, scharr};
+use crate::frame::{Image, Rgba, box_blur, cubic};
 use crate::progress::Progress;
 use rayon::prelude::*;
 
@@ -43,8 +43,6 @@ const HELD: f64 = 20.0;
 const SHARPEN_SIGMA: f32 = 6.0;
 /// Share of the region a frame must have shown to be believed in full when the atlas is made.
 const SEEN: f32 = 0.3;
-/// Slope of the atlas, in levels a pixel, that locates it half surely.
-const FAINT: f32 = 3.0;
 
 /// How far a frame's map is believed by the share of the region that it shows.
 pub(super) fn trust(seen: f32) -> f32 {
@@ -89,6 +87,7 @@ pub fn refine(
         }
         if round == 0 {
             solution.find_stiffness(footage)?;
+            solution.hold_to_texture(footage, reference, progress)?;
             step()?;
         }
         solution.mend_gaps(footage, (tracked, &seen), reference)?;
@@ -254,23 +253,6 @@ impl Solution {
         let shares;
         (shares, *evidence) = shown.into_iter().unzip();
         Ok(shares)
-    }
-
-    /// Structure tensor of the atlas: squared slopes along x, mixed, along y, summed over the colours.
-    fn texture(&self) -> [Image<f32>; 3] {
-        let (dx, dy) = scharr(&self.atlas);
-        let sum = |a: &Image<Rgba>, b: &Image<Rgba>| a.zip(b, |a, b| (0..3).map(|c| a[c] * b[c]).sum());
-        [sum(&dx, &dx), sum(&dx, &dy), sum(&dy, &dy)]
-    }
-
-    /// How surely each control point was located, 0…1: what shows around it must have texture in both directions.
-    fn evidence(&self, texture: &[Image<f32>; 3], weight: &Image<f32>) -> Vec<f32> {
-        let [xx, xy, yy] = texture.each_ref().map(|s| self.canvas.grid.around(&s.zip(weight, |s, k| s * k)));
-        let least = |((xx, xy), yy): ((f32, f32), f32)| {
-            let weaker = 0.5 * (xx + yy) - (0.25 * (xx - yy).powi(2) + xy * xy).sqrt();
-            weaker.max(0.0) / (weaker.max(0.0) + FAINT * FAINT)
-        };
-        xx.into_iter().zip(xy).zip(yy).map(least).collect()
     }
 
     /// Every frame's map with the bend made of those that the surface takes in all frames; `None` without evidence,

@@ -4,33 +4,35 @@
 //! none of it: it, or what comes out of the gap of it, is then tracked beside its place, on what looks alike, until enough
 //! shows to tell. From there it is tracked back through the gap.
 
-use super::align::Template;
+use super::align::{Options, Template, align};
 use super::canvas::Map;
 use super::gaps::{ANCHORS, outward};
 use super::sequential::{FROM_FLOW, State, Tracked, Tracker};
 use crate::error::Result;
-use crate::frame::Image;
+use crate::frame::{Image, Rgba};
 use crate::light::Light;
 use crate::progress::Progress;
 use std::ops::RangeInclusive;
 
 /// Share of the region that shows, against the most in any frame, below which it is taken to be in a gap.
-const MOSTLY: f32 = 0.5;
+const MOSTLY: f32 = 0.7;
 /// Share of the region that shows, against the most after a gap, from which it is plainly seen, and the least of all.
 const PLAINLY: f32 = 0.8;
 const LEAST: f32 = 0.25;
-/// Mean distance in pixels up to which both ways have found the same place.
+/// Distance in pixels up to which both ways have found the same place.
 const SAME: f32 = 1.0;
-/// How many times as much of the surface must be seen on the way back to be believed …
+/// Share of the region up to which they are taken to agree though they differ there.
+const NOWHERE: f32 = 0.01;
+/// How many times as much of the surface must be seen, where they differ, on the way back to be believed …
 const MORE: f32 = 1.2;
-/// … and how much at least; below, the motion since the last frame must have led there, within that many pixels: by chance,
+/// … and how much at least in all; below, the motion since the last frame must have led there, within that many pixels: by chance,
 /// some of what hides the surface looks like it.
 const SURE: f32 = 2.0 * ANCHORS;
 const LED: f32 = 4.0;
 
 impl Tracker<'_> {
-    /// Tracks back through each gap in `found`, which are all frames of the clip, as long as more of the surface is found so, or
-    /// as much in the same place.
+    /// Tracks back through each gap in `found`, which are all frames of the clip, as long as more of the surface is found so
+    /// where the two ways differ, or they do not.
     pub(super) fn retrace(
         &self,
         template: &Template,
@@ -60,18 +62,25 @@ impl Tracker<'_> {
         let mut last = map;
         for &t in before.iter().rev() {
             progress.check()?;
-            let Some(back) = self.step(&mut state, self.footage.levels(t)?, template)? else { break };
-            let (seen, step) = match &found[t] {
-                // Here both agree, but the way there may have come from beside its place.
-                Some(f) if f.seen >= ANCHORS && self.maps_apart(&f.map, &back.map) < SAME => {
-                    last = back.map;
-                    continue;
+            let frame = self.footage.levels(t)?;
+            let Some(back) = self.step(&mut state, frame.clone(), template)? else { break };
+            let step = match &found[t] {
+                Some(f) => {
+                    let lit = template.lit(&state.light);
+                    let [own, other] = self.shown_where_apart(&frame, &lit, [&f.map, &back.map]);
+                    // Here both agree, but the way there may have come from beside its place.
+                    if f.seen >= ANCHORS && own.max(other) < NOWHERE {
+                        last = back.map;
+                        continue;
+                    }
+                    if other < MORE * own {
+                        break;
+                    }
+                    f.step
                 }
-                Some(f) => (f.seen, f.step),
-                None => (0.0, None),
+                None => None,
             };
-            let sure = back.seen >= SURE || (back.seen >= ANCHORS && self.led(&last, &back));
-            if !sure || back.seen < MORE * seen {
+            if back.seen < SURE && !(back.seen >= ANCHORS && self.led(&last, &back)) {
                 break;
             }
             last = back.map.clone();
@@ -88,8 +97,16 @@ impl Tracker<'_> {
         self.apart(&predicted, &self.canvas.positions(&to.map)) < LED
     }
 
-    fn maps_apart(&self, a: &Map, b: &Map) -> f32 {
-        self.apart(&self.canvas.positions(a), &self.canvas.positions(b))
+    /// Share of the region that shows the surface where each of two maps has it, of those places only that lie apart.
+    fn shown_where_apart(&self, frame: &Image<Rgba>, lit: &Template, maps: [&Map; 2]) -> [f32; 2] {
+        let look = Options { iterations: 1, ..FROM_FLOW[1] };
+        let [a, b] = maps.map(|m| align(self.canvas, frame, lit, m, m, &look).weight);
+        let [p, q] = maps.map(|m| self.canvas.positions(m));
+        let apart = p.zip(&q, |p, q| f32::from((p[0] - q[0]).hypot(p[1] - q[1]) > SAME));
+        let apart = apart.zip(&self.canvas.coverage, |a, c| a * c);
+        let area: f32 = self.canvas.coverage.pixels().iter().sum();
+        let share = |w: &Image<f32>| w.zip(&apart, |w, a| w * a).pixels().iter().sum::<f32>() / area.max(1.0);
+        [share(&a), share(&b)]
     }
 
     /// What is carried on from frame `t`, in which the surface lies at `map`.
@@ -131,12 +148,41 @@ mod tests {
 
     #[test]
     fn the_surface_is_plainly_seen_again_once_after_each_gap() {
-        assert!(seen_again(&[1.0, 0.9, 0.5, 0.9]).is_empty());
+        assert!(seen_again(&[1.0, 0.9, 0.7, 0.9]).is_empty());
         assert_eq!(seen_again(&[1.0, 0.02, 0.15, 0.3, 0.7, 0.8, 0.75]), [1..=4]);
         assert_eq!(seen_again(&[1.0, 0.6, 0.02, 0.5, 0.02, 0.15, 0.12, 0.02, 0.4, 0.6]), [2..=3, 4..=9]);
-        // Half hidden is a gap, too; the reference frame is no measure of what others can show.
+        // What hides a third makes a gap, too; the reference frame is no measure of what others can show.
         assert_eq!(seen_again(&[1.0, 0.75, 0.3, 0.16, 0.3, 0.5, 0.7]), [2..=6]);
         assert!(seen_again(&[1.0, 0.7, 0.3, 0.2]).is_empty());
+    }
+
+    /// Two maps of a still surface that lie apart in one corner only: what shows there decides.
+    #[test]
+    fn only_where_two_ways_differ_counts_what_shows() {
+        let size = (300, 160);
+        let texture = |x: f32, y: f32| -> Rgba {
+            let v = |a: f32, b: f32, c: f32| 125.0 + 60.0 * (a * x + c).sin() * (b * y - c).cos();
+            [v(0.35, 0.27, 0.3), v(0.26, 0.42, 1.1), v(0.39, 0.31, 2.0), 0.0]
+        };
+        let frame = Image::from_fn(size.0, size.1, |x, y| texture(x as f32, y as f32));
+        let footage = Filmed(vec![frame.clone()]);
+        let canvas =
+            Canvas::new(&[[80.0, 40.0], [180.0, 40.0], [180.0, 120.0], [80.0, 120.0]], size).unwrap();
+        let (flow, fine_flow) = (Dis::default(), Dis::fine());
+        let tracker =
+            Tracker { footage: &footage, canvas: &canvas, reference: 0, flow: &flow, fine_flow: &fine_flow };
+        let template = tracker.template().unwrap();
+        let (w, h) = canvas.size();
+        let astray = Image::from_fn(w, h, |x, y| {
+            let p = canvas.to_reference([x as f32, y as f32]);
+            let far = (x as f32 + y as f32 - 0.7 * (w + h) as f32).max(0.0);
+            [p[0] + 0.1 * far * far, p[1]]
+        });
+        let (right, astray) = (canvas.identity(), canvas.map_of(&astray).unwrap());
+        let shown = |maps: [&Map; 2]| tracker.shown_where_apart(&frame, &template, maps);
+        assert_eq!(shown([&right, &right]), [0.0, 0.0]);
+        let [own, other] = shown([&astray, &right]);
+        assert!(other > 0.05 && other < 0.4 && other > MORE * own, "{own} {other}");
     }
 
     /// The surface moves 3 pixels a frame; something hides it wholly, then half of it, and then passes on.
@@ -180,7 +226,7 @@ mod tests {
         tracker.retrace(&template, &mut found, &Progress::silent()).unwrap();
         let off = |t: usize| {
             let map = &found[t].as_ref().unwrap().map;
-            tracker.maps_apart(map, &at(3.0 * t as f64))
+            tracker.apart(&canvas.positions(map), &canvas.positions(&at(3.0 * t as f64)))
         };
         for t in [0, 1, 2, 6, 7, 8, 9] {
             assert!(off(t) < 0.5, "frame {t} is off by {}", off(t));
