@@ -51,3 +51,11 @@ make 1012 "$gt/image/GT12.png" $(matte GT08) --light .2 --polygons \
     "[[[180,60],[460,80],[430,170],[300,180],[310,300],[190,290]]]"
 make 1301 "$gt/image/GT10.png" $(matte GT13) --cloth .8
 make 1302 "$gt/image/GT09.png" $(matte GT13) --cloth .5 --camera 1.3
+make 1401 "$(frame lucia 40)" $(matte GT04) --cloth .8 --light .15
+make 1402 "$gt/image/GT04.png" $(matte GT07) --camera 1.4 --shutter 4
+make 1403 "$(frame motorbike 10)" $swan --cloth 1 --shutter 4
+make 1404 "$gt/image/GT08.png" $(matte GT02) --cloth .6 --light .2
+make 1405 "$(frame blackswan 0)" --occluder chain --cloth .8 --camera 1.3
+make 1406 "$(frame music-band 60)" $(matte GT13) --camera 1.2 --shutter 4
+make 1407 "$gt/image/GT05.png" --occluder blobs --cloth 1.2 --noise 3
+make 1408 "$gt/image/GT11.png" $(matte GT13) --cloth .4 --light .15
