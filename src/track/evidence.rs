@@ -19,7 +19,6 @@ use rayon::prelude::*;
 const FAINT: f32 = 3.0;
 /// Times a map is fitted anew, each from the plane found before and with less heed of what it left off.
 const FITS: usize = 5;
-
 /// Standard deviations in pixels between which texture is fine.
 const FINE: [f32; 2] = [0.8, 2.5];
 /// Pixels to each side over which texture is compared.
@@ -111,7 +110,7 @@ fn told([xx, xy, yy]: Tensor) -> Tensor {
 
 /// Whether `read` shows the fine texture of `want` around each pixel, 0…1: correlation of what is finer than light and
 /// shadows, over places with a `weight`. Noise does not correlate.
-pub(super) fn alike(want: &Image<f32>, read: &Image<f32>, weight: &Image<f32>) -> Image<f32> {
+pub(super) fn same_texture(want: &Image<f32>, read: &Image<f32>, weight: &Image<f32>) -> Image<f32> {
     let fine = |v: &Image<f32>| gaussian(v, FINE[0]).zip(&gaussian(v, FINE[1]), |a, b| a - b);
     let products = fine(want).zip(&fine(read), |a, b| [a * b, a * a, b * b, 0.0]);
     let around = box_blur(&products.zip(weight, |p, k| p.map(|v| v * k)), AROUND);
@@ -166,7 +165,6 @@ mod tests {
         solution.hold_to_texture(&footage, 0, &Progress::silent()).unwrap();
         for at in [[20.0, 20.0], [60.0, 90.0], sky] {
             let off = off(&canvas, &solution.maps[1], at, 6.0);
-
             assert!(off < if at[0] < 90.0 { 0.2 } else { 2.0 }, "off by {off} at {at:?}");
         }
     }
@@ -210,11 +208,11 @@ mod tests {
         let want = of(&at);
         let lit = of(&|x, y| (0.5 + 0.005 * x as f32) * at(x, y) + 3.0 * noise(x, y, 5));
         let middle = |a: &Image<f32>| a[(60, 40)];
-        assert!(middle(&alike(&want, &lit, &weight)) > 0.99);
+        assert!(middle(&same_texture(&want, &lit, &weight)) > 0.99);
         let other = of(&|x, y| wall(2.2 * y as f32, 4.1 * x as f32));
-        assert!(middle(&alike(&want, &other, &weight)) < 0.2);
+        assert!(middle(&same_texture(&want, &other, &weight)) < 0.2);
         let (one, two) = (of(&|x, y| noise(x, y, 1)), of(&|x, y| noise(x, y, 2)));
-        let chance = alike(&one, &two, &weight);
+        let chance = same_texture(&one, &two, &weight);
         let mean = chance.pixels().iter().sum::<f32>() / chance.pixels().len() as f32;
         assert!(mean < 0.1, "{mean}");
     }

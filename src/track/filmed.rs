@@ -19,6 +19,12 @@ impl Footage for Filmed {
     }
 }
 
+/// Waves that differ from place to place and from colour to colour.
+pub(super) fn texture(x: f32, y: f32) -> Rgba {
+    let v = |a: f32, b: f32, c: f32| 125.0 + 60.0 * (a * x + c).sin() * (b * y - c).cos();
+    [v(0.35, 0.27, 0.3), v(0.26, 0.42, 1.1), v(0.39, 0.31, 2.0), 0.0]
+}
+
 /// Noise in −0.5…0.5, every pixel of every frame its own.
 pub(super) fn noise(x: usize, y: usize, t: usize) -> f32 {
     let mixed = [x, y, t].iter().fold(0x9e37_79b9u32, |h, v| {

@@ -289,7 +289,7 @@ fn linked(a: &Place, b: &Place, side: f32) -> bool {
 mod tests {
     use super::*;
     use crate::flow::Dis;
-    use crate::track::filmed::Filmed;
+    use crate::track::filmed::{Filmed, texture};
     use std::sync::atomic::AtomicUsize;
 
     fn place(score: f32, x: f32, scale: f32) -> Place {
@@ -317,10 +317,6 @@ mod tests {
     #[test]
     fn a_surface_that_was_hidden_wholly_is_found_again() {
         let size = (420, 200);
-        let texture = |x: f32, y: f32| -> Rgba {
-            let v = |a: f32, b: f32, c: f32| 125.0 + 60.0 * (a * x + c).sin() * (b * y - c).cos();
-            [v(0.35, 0.27, 0.3), v(0.26, 0.42, 1.1), v(0.39, 0.31, 2.0), 0.0]
-        };
         // Middle and size of the board.
         let board = |t: usize| ([60.0 + 20.0 * t as f32, 100.0], 1.0 + 0.04 * t as f32);
         let film = |t: usize| {

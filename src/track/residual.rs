@@ -6,7 +6,7 @@
 use super::align::Template;
 use super::appearance::unwarp;
 use super::canvas::{Canvas, Map};
-use super::evidence::alike;
+use super::evidence::same_texture;
 use super::sequential::on_picture;
 use super::spline::{Quadric, Unbent};
 use crate::error::Result;
@@ -45,12 +45,13 @@ pub(super) fn follow_flow(
     if sum < LEAST_TRUST * n {
         return Ok(None);
     }
-    let Some(bend) = smooth(canvas, &moves, stiffness) else { return Ok(None) };
-    let moved = positions.zip(&canvas.grid.evaluate(&bend), |p, d| [p[0] + d[0], p[1] + d[1]]);
-    let moves = heard(&moves, &alike(&pair.want, &grey(&unwarp(frame, &moved)), &moves.map(|m| m[0])));
-    let Some(bend) = smooth(canvas, &moves, stiffness) else { return Ok(None) };
-    let moved = positions.zip(&canvas.grid.evaluate(&bend), |p, d| [p[0] + d[0], p[1] + d[1]]);
-    Ok(canvas.map_of(&moved))
+    let led_to = |moves: &Image<Quadric>| {
+        let bend = canvas.grid.evaluate(&smooth(canvas, moves, stiffness)?);
+        Some(positions.zip(&bend, |p, d| [p[0] + d[0], p[1] + d[1]]))
+    };
+    let Some(there) = led_to(&moves) else { return Ok(None) };
+    let same = same_texture(&pair.want, &grey(&unwarp(frame, &there)), &moves.map(|m| m[0]));
+    Ok(led_to(&heard(&moves, &same)).and_then(|moved| canvas.map_of(&moved)))
 }
 
 /// Two pictures on the canvas and the flow between them, both ways.
@@ -89,8 +90,8 @@ impl Pair {
 }
 
 /// The moves as far as what they lead to has the surface's texture; the rest is held a little.
-fn heard(moves: &Image<Quadric>, alike: &Image<f32>) -> Image<Quadric> {
-    moves.zip(alike, |m, t| {
+fn heard(moves: &Image<Quadric>, same: &Image<f32>) -> Image<Quadric> {
+    moves.zip(same, |m, t| {
         let hold = (1.0 - t) * STILL * m[0];
         [t * m[0] + hold, 0.0, t * m[0] + hold, t * m[3], t * m[4]]
     })

@@ -1,6 +1,6 @@
 //! Going back towards a gap from where the surface is plainly seen again.
 //!
-//! After a gap in which most of it was hidden, little of the surface shows at first, and where it was expected there may be
+//! After a gap in which part of the surface was hidden, little of that shows at first, and where it was expected there may be
 //! none of it: it, or what comes out of the gap of it, is then tracked beside its place, on what looks alike, until enough
 //! shows to tell. From there it is tracked back through the gap.
 
@@ -25,8 +25,8 @@ const SAME: f32 = 1.0;
 const NOWHERE: f32 = 0.01;
 /// How many times as much of the surface must be seen, where they differ, on the way back to be believed …
 const MORE: f32 = 1.2;
-/// … and how much at least in all; below, the motion since the last frame must have led there, within that many pixels: by chance,
-/// some of what hides the surface looks like it.
+/// … and how much at least in all; below, the motion since the last frame must have led there, within that many pixels: by
+/// chance, some of what hides the surface looks like it.
 const SURE: f32 = 2.0 * ANCHORS;
 const LED: f32 = 4.0;
 
@@ -62,12 +62,11 @@ impl Tracker<'_> {
         let mut last = map;
         for &t in before.iter().rev() {
             progress.check()?;
-            let frame = self.footage.levels(t)?;
-            let Some(back) = self.step(&mut state, frame.clone(), template)? else { break };
+            let Some(back) = self.step(&mut state, self.footage.levels(t)?, template)? else { break };
             let step = match &found[t] {
                 Some(f) => {
                     let lit = template.lit(&state.light);
-                    let [own, other] = self.shown_where_apart(&frame, &lit, [&f.map, &back.map]);
+                    let [own, other] = self.shown_where_apart(&state.frame, &lit, [&f.map, &back.map]);
                     // Here both agree, but the way there may have come from beside its place.
                     if f.seen >= ANCHORS && own.max(other) < NOWHERE {
                         last = back.map;
@@ -143,7 +142,7 @@ mod tests {
     use crate::flow::Dis;
     use crate::frame::Rgba;
     use crate::track::Canvas;
-    use crate::track::filmed::Filmed;
+    use crate::track::filmed::{Filmed, texture};
     use crate::track::homography::Homography;
 
     #[test]
@@ -160,10 +159,6 @@ mod tests {
     #[test]
     fn only_where_two_ways_differ_counts_what_shows() {
         let size = (300, 160);
-        let texture = |x: f32, y: f32| -> Rgba {
-            let v = |a: f32, b: f32, c: f32| 125.0 + 60.0 * (a * x + c).sin() * (b * y - c).cos();
-            [v(0.35, 0.27, 0.3), v(0.26, 0.42, 1.1), v(0.39, 0.31, 2.0), 0.0]
-        };
         let frame = Image::from_fn(size.0, size.1, |x, y| texture(x as f32, y as f32));
         let footage = Filmed(vec![frame.clone()]);
         let canvas =
@@ -189,10 +184,6 @@ mod tests {
     #[test]
     fn what_was_tracked_beside_its_place_after_a_gap_is_found() {
         let size = (300, 160);
-        let texture = |x: f32, y: f32| -> Rgba {
-            let v = |a: f32, b: f32, c: f32| 125.0 + 60.0 * (a * x + c).sin() * (b * y - c).cos();
-            [v(0.35, 0.27, 0.3), v(0.26, 0.42, 1.1), v(0.39, 0.31, 2.0), 0.0]
-        };
         let gone = |t: usize| t.saturating_sub(4) * 45;
         let film = |t: usize| {
             Image::from_fn(size.0, size.1, |x, y| {

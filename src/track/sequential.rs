@@ -63,7 +63,7 @@ pub struct Tracker<'a> {
 /// What is carried from frame to frame.
 #[derive(Clone)]
 pub(super) struct State {
-    frame: Image<Rgba>,
+    pub(super) frame: Image<Rgba>,
     grey: Image<f32>,
     map: Map,
     pub(super) visible: Image<f32>,
