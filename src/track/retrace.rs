@@ -140,7 +140,6 @@ fn seen_again(seen: &[f32]) -> Vec<RangeInclusive<usize>> {
 mod tests {
     use super::*;
     use crate::flow::Dis;
-    use crate::frame::Rgba;
     use crate::track::Canvas;
     use crate::track::filmed::{Filmed, texture};
     use crate::track::homography::Homography;
