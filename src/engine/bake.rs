@@ -58,15 +58,13 @@ impl<'a> Baked<'a> {
         let on_canvas = Scale { factor: scale.factor.map(|f| f * finer) };
         let mut fine = solution.finer(on_canvas, scale, ceiling.map_or(f32::INFINITY, |c| c * 255.0))?;
         let visible = |t: usize| masks.read(t).map(|m| m.map(|v| f32::from(*v) / 255.0));
-        if on_canvas != Scale::ONE {
-            // What frames show lies where their exposures' middles put it.
-            fine.expose(0.0, full.size(), reference);
-            fine.mean_atlas(full, Some(&visible))?;
-            for _ in 0..sharpenings {
-                fine.sharpen(full, Some(&visible), 0.0)?;
-            }
-            fine.expose(solution.shutter, full.size(), reference);
+        // What frames show lies where their exposures' middles put it.
+        fine.expose(0.0, full.size(), reference);
+        fine.mean_atlas(full, Some(&visible))?;
+        for _ in 0..sharpenings {
+            fine.sharpen(full, Some(&visible), 0.0)?;
         }
+        fine.expose(solution.shutter, full.size(), reference);
         let pixel_aperture = fine.find_pixel_aperture(full, &visible)?;
         let first = [fine.canvas.bounds.x0, fine.canvas.bounds.y0].map(f64::from);
         let placement = Placement {
@@ -194,6 +192,53 @@ pub(super) fn confidence(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clip::{Clip, ClipInfo};
+    use crate::frame::{Channels, Depth};
+
+    /// A picture, filmed by a camera that does not move.
+    struct Still(ClipInfo);
+
+    impl Clip for Still {
+        fn info(&self) -> &ClipInfo {
+            &self.0
+        }
+        fn frame(&self, _: usize) -> Result<Image<Rgba>> {
+            let wave = |a: f32, b: f32| 0.5 + 0.3 * a.sin() * b.cos();
+            Ok(Image::from_fn(self.0.size.0, self.0.size.1, |x, y| {
+                let (x, y) = (x as f32, y as f32);
+                [wave(0.3 * x, 0.2 * y), wave(0.2 * x, 0.25 * y), 0.4, 1.0]
+            }))
+        }
+    }
+
+    /// Something of another blue rested on the surface while tracking looked; the masks know.
+    #[test]
+    fn the_atlas_is_what_the_masks_show() {
+        let size = (96, 72);
+        let info = ClipInfo {
+            path: "clip".into(),
+            size,
+            frames: 6,
+            depth: Depth::U8,
+            channels: Channels::Rgb,
+            encoding: Encoding::Display,
+        };
+        let full = FullSize { clip: &Still(info), encoding: Encoding::Display };
+        let canvas = Canvas::new(&[[20.0, 15.0], [75.0, 15.0], [75.0, 55.0], [20.0, 55.0]], size).unwrap();
+        let mut solution = Solution::flat(&canvas, &full, 0).unwrap();
+        let right = solution.atlas.clone();
+        for (x, y) in (30..40).flat_map(|y| (30..42).map(move |x| (x, y))) {
+            solution.atlas[(x, y)][2] += 40.0;
+        }
+        let inverses = Inverses::of(&solution, size);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("masks");
+        std::fs::write(&path, vec![255u8; size.0 * size.1 * 6]).unwrap();
+        let masks = Masks::open(&path, size, 6).unwrap();
+        let baked = Baked::new(&full, &solution, &inverses, &masks, (0, 2, Some(1.0))).unwrap();
+        let (a, b) = (baked.surface.picture[(36, 35)], right[(36, 35)]);
+        assert!((0..3).all(|c| (a[c] * 255.0 - b[c]).abs() < 1.0), "{a:?} for {b:?}");
+    }
 
     /// The surface is lost in most of the clip, which shows the reference frame alone.
     #[test]

@@ -19,6 +19,8 @@ pub(super) const MEDIAN_FRAMES: usize = 33;
 pub(crate) const MAD: f32 = 1.4826;
 /// Misfit in levels beyond which a pixel does not enter the mean.
 const SIGMA: f32 = 4.0;
+/// Weight that a pixel known to be visible has at least: if none fits the atlas so far, that is what is wrong.
+const KNOWN_VISIBLE: f32 = 0.02;
 /// Frames read at once: results are summed in frame order, so they do not depend on the number of threads.
 const CHUNK: usize = 4;
 
@@ -301,7 +303,8 @@ impl Solution {
         }))
     }
 
-    /// The atlas as the mean over all frames of what fits the atlas so far, clear frames counting more.
+    /// The atlas as the mean over all frames of what fits the atlas so far, or is known to be `visible`, clear frames
+    /// counting more.
     pub(crate) fn mean_atlas(&mut self, footage: &dyn Footage, visible: Option<&Visible>) -> Result<()> {
         let all: Vec<usize> = (0..footage.len()).collect();
         let (w, h) = self.canvas.size();
@@ -319,7 +322,9 @@ impl Solution {
                 self.atlas.zip(&gain, |a, g| [shows(a[0], g[0]), shows(a[1], g[1]), shows(a[2], g[2]), 0.0]);
             let misfit = box_blur(&seen.zip(&lit, square_mean), 1);
             let clarity = self.clarity[t];
-            let robust = seen.zip(&misfit, |s, m| clarity * s[3] / (1.0 + m / (SIGMA * SIGMA)).powi(2));
+            let least = if visible.is_some() { KNOWN_VISIBLE } else { 0.0 };
+            let fits = |m: f32| (1.0 + m / (SIGMA * SIGMA)).powi(-2).max(least);
+            let robust = seen.zip(&misfit, |s, m| clarity * s[3] * fits(m));
             let weight = robust.zip(&positions, |k, p| k * shown.at(p));
             Ok(Image::from_fn(w, h, |x, y| {
                 let (s, g, a, k) = (seen[(x, y)], gain[(x, y)], self.atlas[(x, y)], weight[(x, y)]);
