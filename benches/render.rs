@@ -57,6 +57,7 @@ fn scene(reduced: f32, mask: u8) -> Moving {
         map_step: [12.0; 2],
         shutter: 0.0,
         pixel_aperture: 1.0,
+        grain: 0.1,
         ceiling: None,
         short_exposures: Default::default(),
         encoding: Encoding::Display,
@@ -70,14 +71,15 @@ fn scene(reduced: f32, mask: u8) -> Moving {
     Moving { header, surfaces: vec![Surface { placement, picture }], layers: layers.collect() }
 }
 
-/// A renderer of a case; `shutter` is the open share of the frame.
-fn renderer(alpha: f32, mask: u8, reduced: f32, shutter: f32) -> rna::Result<Renderer> {
+/// A renderer of a case; `shutter` is the open share of the frame, `grain` how much lies on the paint.
+fn renderer(alpha: f32, mask: u8, reduced: f32, shutter: f32, grain: f32) -> rna::Result<Renderer> {
     let scene = Arc::new(scene(reduced, mask));
     let picture = scene.surfaces[0].picture.map(|&[r, g, b, _]| [b, r, g, alpha]);
     let edit = Edit::from_painting(&*scene, &picture)?;
     let settings = RenderSettings {
         view: View::Result,
         opacity: 1.0,
+        grain,
         grow: 0.0,
         soften: 0.0,
         edge: 1.0,
@@ -107,14 +109,15 @@ fn frames(c: &mut Criterion) {
     let mut scratch = Scratch::default();
     group.throughput(frame.clone());
     group.bench_function("copy", |b| b.iter(|| out.pixels_mut().copy_from_slice(input.pixels())));
-    for (name, alpha, mask, reduced, shutter) in [
-        ("opaque", 1.0, 255, 1.0, 0.0),
-        ("soft paint", 0.5, 255, 1.0, 0.0),
-        ("soft matte", 1.0, 128, 1.0, 0.0),
-        ("reduced 2 times", 1.0, 255, 2.0, 0.0),
-        ("motion blur", 1.0, 255, 1.0, 0.5),
+    for (name, alpha, mask, reduced, shutter, grain) in [
+        ("opaque", 1.0, 255, 1.0, 0.0, 0.0),
+        ("opaque with grain", 1.0, 255, 1.0, 0.0, 1.0),
+        ("soft paint", 0.5, 255, 1.0, 0.0, 0.0),
+        ("soft matte", 1.0, 128, 1.0, 0.0, 0.0),
+        ("reduced 2 times", 1.0, 255, 2.0, 0.0, 0.0),
+        ("motion blur", 1.0, 255, 1.0, 0.5, 0.0),
     ] {
-        let renderer = renderer(alpha, mask, reduced, shutter).unwrap_or_else(|e| panic!("{e}"));
+        let renderer = renderer(alpha, mask, reduced, shutter, grain).unwrap_or_else(|e| panic!("{e}"));
         group.throughput(frame.clone());
         group.bench_function(format!("{name}: frame"), |b| {
             b.iter(|| {

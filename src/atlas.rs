@@ -55,8 +55,8 @@ pub struct Layer {
     /// M̂: share of the surface visible, 0…1, at working size, over the whole frame. Holds beyond the region's edge
     /// where the map does; the region's coverage is not multiplied in.
     pub mask: Image<u8>,
-    /// L: gain per channel against the reference frame (alpha unused) on a coarse grid laid over the atlas picture,
-    /// corner nodes on its corner pixels, bilinear between.
+    /// L: gain per channel against the reference frame on a coarse grid laid over the atlas picture, corner nodes on its
+    /// corner pixels, bilinear between. Alpha is the share, 0…1, of what L · A leaves of the frame that is grain.
     pub light: Image<Rgba>,
 }
 
@@ -174,6 +174,9 @@ pub struct Header {
     /// Side of the square that a frame's pixels average, in pixels, 0…1, as found in the footage: 1 for most cameras.
     #[serde(default = "whole_pixel", skip_serializing_if = "is_whole_pixel")]
     pub pixel_aperture: f64,
+    /// Standard deviation of the footage's grain, display-encoded, 0…1, as found where the fit leaves least; 0 where unknown.
+    #[serde(default)]
+    pub grain: f64,
     /// Largest value that the clip's frames can hold; `None` for frames in floats.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ceiling: Option<f32>,

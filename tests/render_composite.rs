@@ -5,7 +5,7 @@ mod render_support;
 
 use render_support::*;
 use rna::atlas::{Analysis, Layer, Surface};
-use rna::frame::{Image, Rect, Rgba};
+use rna::frame::{Encoding, Image, Rect, Rgba};
 use rna::param::{RenderSettings, View};
 use rna::render::{Edit, Renderer, Scratch, export_atlas};
 use std::sync::Arc;
@@ -98,8 +98,18 @@ fn reference(
         let (over, alpha) = if opaque { (1.0 / p[3], 1.0) } else { (1.0, p[3]) };
         let mut out = c;
         for i in 0..3 {
+            let covered = l[i] * p[i] * over;
             out[i] = if opaque && v > 1.0 - 1e-9 {
-                l[i] * p[i] * over
+                let bright = (l[i] * atlas[i]).max(1e-4).sqrt();
+                let (ratio, largest) = match scene.header.encoding {
+                    Encoding::Display => (1.0, 6.0 * scene.header.grain),
+                    Encoding::Linear => {
+                        ((covered.max(0.0).sqrt() / bright).min(2.0), 6.0 * 2.2 * bright * scene.header.grain)
+                    }
+                };
+                let left = f64::from(c[i]) - l[i] * atlas[i];
+                let faded = left * (1.0 - (left / largest).powi(2)).max(0.0).powi(2);
+                covered + f64::from(s.grain) * l[3] * ratio * faded
             } else {
                 f64::from(c[i]) + v * l[i] * (p[i] * over - alpha * atlas[i])
             } as f32;
@@ -122,6 +132,24 @@ fn agrees_with_the_plain_implementation() {
             assert!(changed > 500, "only {changed} pixels changed");
             assert!(largest_difference(&got, &want) < 1e-3, "frame {t}: {}", largest_difference(&got, &want));
         }
+    }
+}
+
+/// What the frame shows beside the atlas in its light lies on opaque paint, as far as it is grain.
+#[test]
+fn grain_lies_on_opaque_paint() {
+    for (encoding, shutter) in [(Encoding::Display, 0.0), (Encoding::Linear, 0.0), (Encoding::Display, 0.5)] {
+        let mut scene = Scene { shutter, ..Scene::default() }.build();
+        scene.header.encoding = encoding;
+        let input = footage(scene.header.size);
+        let (edit, picture) = painted(&scene);
+        let s = RenderSettings { grain: 0.8, ..settings(View::Result) };
+        let got = render(&scene, Some(edit), s, 1, &input);
+        let want = reference(&scene, &picture, &s, 1, &input);
+        assert!(largest_difference(&got, &want) < 1e-3, "{encoding:?}: {}", largest_difference(&got, &want));
+        let (edit, _) = painted(&scene);
+        let clean = render(&scene, Some(edit), settings(View::Result), 1, &input);
+        assert!(largest_difference(&got, &clean) > 0.05, "{encoding:?}: there is no grain");
     }
 }
 

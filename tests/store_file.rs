@@ -45,6 +45,16 @@ fn grids(scene: &Memory) -> Vec<Grid> {
     scene.layers.iter().map(|l| grid(&l[0])).collect()
 }
 
+/// Nobody loses an analysis to an update: one by the version before grain was kept is read, and has none.
+#[test]
+fn an_analysis_of_version_1_is_read() {
+    let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reference/version-1.rna"));
+    read_all(path).unwrap();
+    assert_eq!(store::open(path).unwrap().header().grain, 0.0);
+    let layer = store::open(path).unwrap().layer(0, 1).unwrap();
+    assert!(layer.light.pixels().iter().all(|l| l[..3].iter().all(|g| (g - 1.0).abs() < 0.1) && l[3] == 0.0));
+}
+
 #[test]
 fn round_trip() {
     let folder = tempfile::tempdir().unwrap();
@@ -153,7 +163,7 @@ fn foreign_files_are_named_as_such() {
     assert!(with(&tensors(r#"{"__metadata__":{"format":"rna-atlas"}}"#)).contains("no version"));
     let version =
         |v: &str| with(&tensors(&format!(r#"{{"__metadata__":{{"format":"rna-atlas","version":"{v}"}}}}"#)));
-    assert!(version("2").contains("update this program"));
+    assert!(version("3").contains("update this program"));
     assert!(version("0").contains("analyse the clip again"));
     assert!(version("one").contains("damaged"));
     assert!(message(folder.path()).contains("folder"));

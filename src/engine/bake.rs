@@ -7,7 +7,7 @@ use crate::clip::Footage;
 use crate::error::Result;
 use crate::frame::{Encoding, Image, Rgba, Scale};
 use crate::store::Grid;
-use crate::track::{Canvas, Inverse, Inverses, Solution};
+use crate::track::{Canvas, Grain, Inverse, Inverses, Solution};
 
 /// Largest refinement of the atlas against the reference frame.
 const LARGEST_SCALE: f64 = 4.0;
@@ -33,6 +33,7 @@ pub(super) struct Baked<'a> {
     pub(super) surface: Surface,
     /// Side of the square that a frame's pixels average, where the region tells.
     pub(super) pixel_aperture: Option<f32>,
+    pub(super) grain: Grain,
 }
 
 /// Atlas pixels to a reference pixel: as many as the sharpest view shows.
@@ -66,6 +67,7 @@ impl<'a> Baked<'a> {
         }
         fine.expose(solution.shutter, full.size(), reference);
         let pixel_aperture = fine.find_pixel_aperture(full, &visible)?;
+        let grain = fine.grain(full, &visible, pixel_aperture.unwrap_or(1.0))?;
         let first = [fine.canvas.bounds.x0, fine.canvas.bounds.y0].map(f64::from);
         let placement = Placement {
             // Fine canvas pixels are `finer` times finer than full-size reference pixels.
@@ -77,14 +79,28 @@ impl<'a> Baked<'a> {
         let picture =
             fine.atlas.zip(&fine.canvas.coverage, |a, k| [decode(a[0]), decode(a[1]), decode(a[2]), k]);
         let layers = Layers { solution, inverses, scale, encoding: full.encoding };
-        Ok(Self { layers, surface: Surface { placement, picture }, pixel_aperture })
+        Ok(Self { layers, surface: Surface { placement, picture }, pixel_aperture, grain })
+    }
+}
+
+impl Baked<'_> {
+    /// One frame of the region, on `grid`.
+    pub(super) fn layer(&self, t: usize, grid: Grid, mask: Image<u8>) -> Layer {
+        self.layers.layer(t, grid, mask, &self.grain.on(t, grid.light))
     }
 }
 
 impl Layers<'_> {
     /// Sizes of the map's and the light's grids.
     pub(super) fn grids(&self, full: (usize, usize)) -> Grid {
-        Grid { map: self.map_nodes(full), light: self.solution.light.stored_grid() }
+        Grid { map: self.map_nodes(full), light: self.light_nodes() }
+    }
+
+    /// As many as the light needs, or so many more that grain, which is stored with it, has its own.
+    fn light_nodes(&self) -> (usize, usize) {
+        let (nx, ny) = self.solution.light.stored_grid();
+        let times = (Grain::NODES - 1).div_ceil((nx.max(ny) - 1).max(1));
+        ((nx - 1) * times + 1, (ny - 1) * times + 1)
     }
 
     fn map_nodes(&self, full: (usize, usize)) -> (usize, usize) {
@@ -93,8 +109,8 @@ impl Layers<'_> {
         (nodes(full.0, sx), nodes(full.1, sy))
     }
 
-    /// One frame of the region, on `grid`.
-    pub(super) fn layer(&self, t: usize, grid: Grid, mask: Image<u8>) -> Layer {
+    /// One frame of the region, on `grid`, with its shares of `grain` on the light's nodes.
+    pub(super) fn layer(&self, t: usize, grid: Grid, mask: Image<u8>, grain: &Image<[f32; 1]>) -> Layer {
         let (w, h) = grid.map;
         let step = map_step(self.scale);
         let far = [-1e4f32; 2];
@@ -106,7 +122,8 @@ impl Layers<'_> {
                 self.scale.to_fine(u.map(f64::from)).map(|v| v as f32)
             }),
         };
-        Layer { map, mask, light: self.light(t, grid.light) }
+        let light = self.light(t, grid.light).zip(grain, |[r, g, b, _], [share]| [r, g, b, share]);
+        Layer { map, mask, light }
     }
 
     fn light(&self, t: usize, nodes: (usize, usize)) -> Image<Rgba> {
@@ -148,11 +165,9 @@ impl Gains {
     }
 
     fn turned(&self, nodes: &Image<Rgba>, turn: impl Fn(f32, f32) -> f32) -> Image<Rgba> {
-        if self.encoding == Encoding::Display {
-            return nodes.clone();
-        }
+        let linear = self.encoding == Encoding::Linear;
         nodes.map(|g| {
-            let gain = |c: usize| turn(self.mean[c], g[c]);
+            let gain = |c: usize| if linear { turn(self.mean[c], g[c]) } else { g[c] };
             [gain(0), gain(1), gain(2), 1.0]
         })
     }

@@ -11,13 +11,13 @@ use crate::clip::{self, Footage, Spool};
 use crate::correction::{self, Corrections};
 use crate::error::{Error, Result};
 use crate::flow::Dis;
-use crate::frame::Scale;
+use crate::frame::{Image, Scale};
 use crate::light::finer;
 use crate::mask::{Told, Visibility};
 use crate::param::AnalysisSettings;
 use crate::progress::Progress;
 use crate::store::{self, Grid, OpenAtlas};
-use crate::track::{Inverses, Key, Retracked, Solution, Tracker};
+use crate::track::{Inverses, Key, Retracked, Solution, Tracker, median};
 use std::path::PathBuf;
 
 /// Confidence that a frame has at least in which the user said where the surface is.
@@ -211,19 +211,32 @@ impl Workshop<'_> {
         self.analysis.grids().iter().zip(mended).map(one).collect()
     }
 
+    /// The shares of grain that a region has in the middle of its frames: what a frame solved anew leaves is not judged anew.
+    fn usual_grain(&self, region: usize, nodes: (usize, usize)) -> Result<Image<[f32; 1]>> {
+        let frames = 0..self.analysis.header().frames;
+        let share = |t| Ok(finer(&self.analysis.layer(region, t)?.light.map(|l| [l[3]]), nodes));
+        let shares: Vec<Image<[f32; 1]>> = frames.map(share).collect::<Result<_>>()?;
+        Ok(Image::from_fn(nodes.0, nodes.1, |x, y| {
+            let mut all: Vec<f32> = shares.iter().map(|s| s[(x, y)][0]).collect();
+            [median(&mut all).unwrap_or(0.0)]
+        }))
+    }
+
     fn write(&self, header: &Header, mended: &[Option<Mended>]) -> Result<()> {
         self.stages.run("bake", header.frames, |progress| {
             let surfaces = self.analysis.surfaces();
             let full = self.full.size();
             let grids = self.grids(mended);
-            let anew = |m: &Mended, grid: Grid, i: usize, t: usize| -> Result<Layer> {
+            let usual = |k: usize| self.usual_grain(k, grids[k].light);
+            let grain: Vec<Image<[f32; 1]>> = (0..grids.len()).map(usual).collect::<Result<_>>()?;
+            let anew = |m: &Mended, k: usize, i: usize, t: usize| -> Result<Layer> {
                 let layers = Layers {
                     solution: &m.solution,
                     inverses: &m.inverses,
                     scale: Scale::between(full, m.masks.size()),
                     encoding: header.encoding,
                 };
-                Ok(layers.layer(t, grid, m.masks.read(i)?))
+                Ok(layers.layer(t, grids[k], m.masks.read(i)?, &grain[k]))
             };
             let output = &self.mending.output;
             let mut writer = store::Writer::create_in(self.work.path(), output, header, surfaces, &grids)?;
@@ -231,7 +244,7 @@ impl Workshop<'_> {
                 for (k, m) in mended.iter().enumerate() {
                     let found = m.as_ref().and_then(|m| Some((m, m.frames.binary_search(&t).ok()?)));
                     match found {
-                        Some((m, i)) => writer.layer(k, t, &anew(m, grids[k], i, t)?)?,
+                        Some((m, i)) => writer.layer(k, t, &anew(m, k, i, t)?)?,
                         None => {
                             let kept = self.analysis.layer(k, t)?;
                             let light = finer(&kept.light, grids[k].light);

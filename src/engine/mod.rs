@@ -343,7 +343,7 @@ impl<'a> Analysis<'a> {
             let mut writer = store::Writer::create_in(a.work.path(), output, &header, &surfaces, &grids)?;
             for t in 0..a.full.len() {
                 for (k, b) in baked.iter().enumerate() {
-                    writer.layer(k, t, &b.layers.layer(t, grids[k], masks[k].read(t)?))?;
+                    writer.layer(k, t, &b.layer(t, grids[k], masks[k].read(t)?))?;
                 }
                 a.progress.step(t + 1)?;
             }
@@ -377,6 +377,8 @@ impl<'a> Analysis<'a> {
                 .filter_map(|b| b.pixel_aperture)
                 .reduce(f32::max)
                 .map_or(1.0, f64::from),
+            // One film, too: where regions differ, the fit of one leaves more than grain.
+            grain: baked.iter().map(|b| f64::from(b.grain.strength) / 255.0).reduce(f64::min).unwrap_or(0.0),
             ceiling,
             encoding: self.full.encoding,
             roi: self.roi.clone(),

@@ -103,7 +103,7 @@ fn edit(
 }
 
 /// What tells renderers apart.
-type Key = (usize, usize, [u32; 6], (usize, usize));
+type Key = (usize, usize, [u32; 7], (usize, usize));
 
 /// Renderers, and when each was used last.
 type Rendered = HashMap<Key, (Arc<Renderer>, u64)>;
@@ -118,8 +118,8 @@ pub(super) fn renderer(wish: &Wish) -> Result<Arc<Renderer>> {
         EditSource::Picture(edit) => Some(Arc::clone(edit)),
     };
     let s = &wish.settings;
-    let numbers = [s.opacity, s.grow, s.soften, s.edge, s.shutter.unwrap_or(-1.0)].map(f32::to_bits);
-    let numbers = [s.view as u32, numbers[0], numbers[1], numbers[2], numbers[3], numbers[4]];
+    let numbers = [s.opacity, s.grain, s.grow, s.soften, s.edge, s.shutter.unwrap_or(-1.0)].map(f32::to_bits);
+    let numbers = [s.view as u32, numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5]];
     // Both are alive as long as the renderer that holds them, so an address stands for one thing only.
     let at = |p: *const ()| p as usize;
     let key = (

@@ -352,6 +352,8 @@ pub struct RenderSettings {
     pub view: View,
     /// 0…1.
     pub opacity: f32,
+    /// How much of the footage's grain lies on opaque paint, 0…1.
+    pub grain: f32,
     /// Pixels at full size, negative shrinks.
     pub grow: f32,
     /// Standard deviation of the matte's blur in full-size pixels.
@@ -380,6 +382,7 @@ impl RenderSettings {
         Ok(Self {
             view,
             opacity: v.number("opacity"),
+            grain: v.number("grain"),
             grow: v.number("grow"),
             soften: v.number("soften"),
             edge: v.number("edge"),

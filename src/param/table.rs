@@ -351,6 +351,14 @@ pub const TABLE: &[Param] = &[
         kind: Kind::Double { min: 0.0, max: 1.0, default: 1.0 },
     },
     Param {
+        id: "grain",
+        label: "Grain",
+        hint: "How much of the footage's own grain lies on the edit",
+        group: Group::Render,
+        page: Page::Atlas,
+        kind: Kind::Double { min: 0.0, max: 1.0, default: 1.0 },
+    },
+    Param {
         id: "grow",
         label: "Grow matte",
         hint: "Pixels by which the visible surface grows; negative shrinks",

@@ -1,5 +1,6 @@
 //! One frame, ready to be drawn into a host's own buffers.
 
+use super::grain::Grain;
 use super::kernel::{Kernel, Plain};
 use super::renderer::Renderer;
 use super::sample::Picture;
@@ -124,6 +125,7 @@ impl Frame<'_> {
             placement: surface.placement,
             paint: renderer.paint(k),
             opacity: renderer.settings().opacity,
+            grain: Grain::new(renderer.settings().grain, renderer.analysis().header()),
             ceiling: renderer.analysis().header().ceiling.unwrap_or(f32::MAX),
             scale: renderer.working_scale(),
             size: renderer.analysis().full_size(),

@@ -9,7 +9,7 @@
 //! its position, αP and α the paint, premultiplied, A the atlas, L the light, all three at T(p), and v = M̂(p) · opacity:
 //!
 //! - v·α = 0: the pixel as it came;
-//! - v·α = 1: L · P, the paint in the frame's light;
+//! - v·α = 1: L · P, the paint in the frame's light, and grain as [`grain`] has it;
 //! - between: c + v · L · (αP − α·A): the paint takes the place of the surface, and what the atlas does not explain
 //!   (grain, what lies in front) stays.
 //!
@@ -21,6 +21,7 @@ mod export;
 mod files;
 mod frame;
 mod gather;
+mod grain;
 mod kernel;
 mod maps;
 mod matte;

@@ -3,6 +3,7 @@
 use super::along::{Light, LightRun, Visible};
 use super::edit::PAD;
 use super::gather::{Taps, gather};
+use super::grain::Grain;
 use super::kernel::Kernel;
 use super::sample::{LANES, Picture, ROUNDING, Rows, share};
 use super::warp::{Lines, Part, Run, Spot, Warp};
@@ -25,6 +26,7 @@ pub(super) struct Job<'a> {
     /// Paint, and where there is any.
     pub(super) paint: Option<(Picture<'a>, Part)>,
     pub(super) opacity: f32,
+    pub(super) grain: Grain,
     /// Largest value that the frames can hold.
     pub(super) ceiling: f32,
     /// Frame size over working size.
@@ -58,7 +60,8 @@ impl Job<'_> {
         let mut line = std::mem::take(&mut lines.matte);
         let visible = Visible::new(self.matte, self.scale, (y, x0..x0 + out.len()), &mut line);
         let rows = [paint, self.atlas].map(|p| Rows::new(p.full));
-        let blend = Blend { kernel, paint, atlas: self.atlas, rows, ceiling: self.ceiling };
+        let blend =
+            Blend { kernel, paint, atlas: self.atlas, rows, ceiling: self.ceiling, grain: self.grain };
         self.warp.walk(
             y,
             (x0, x0 + out.len()),
@@ -168,6 +171,7 @@ struct Blend<'a, K> {
     /// Of the paint and of the atlas; made once a row.
     rows: [Rows<'a>; 2],
     ceiling: f32,
+    grain: Grain,
 }
 
 /// How far the surface shows at each pixel of a run, and its light.
@@ -200,7 +204,7 @@ impl<K: Kernel> Blend<'_, K> {
         pixels(
             run,
             shown,
-            out,
+            (out, self.grain),
             #[inline(always)]
             |lane, light| {
                 // What is painted brighter than white stays so.
@@ -221,14 +225,16 @@ impl<K: Kernel> Blend<'_, K> {
         let visible = shown.0;
         let shows = visible.map(|v| v > 0.0);
         let mut cell = shown.1.none();
-        let light: [f32x4; LANES] = std::array::from_fn(|lane| shown.1.at(lane, &mut cell).into());
+        let shares: [Rgba; LANES] = std::array::from_fn(|lane| shown.1.at(lane, &mut cell));
+        let light = shares.map(gains);
         let white = f32x4::splat(self.ceiling);
         // What is painted brighter than white stays so.
         let limit = |lane: usize, p: f32x4| within((white * alpha(p)).fast_max(p), light[lane], p);
         let paint = gather(self.kernel, self.paint, PAD as f32, run, (&shows, limit)).map(f32x4::to_array);
         // (What was not sampled has no alpha.)
         let mixes = std::array::from_fn(|lane| {
-            paint[lane][3] > 0.0 && !(visible[lane] >= 1.0 && paint[lane][3] >= OPAQUE)
+            let covered = visible[lane] >= 1.0 && paint[lane][3] >= OPAQUE;
+            paint[lane][3] > 0.0 && (!covered || self.grain.lies(shares[lane]))
         });
         let atlas = if mixes.contains(&true) {
             let limit = |lane: usize, a: f32x4| within(white, light[lane], a);
@@ -239,7 +245,7 @@ impl<K: Kernel> Blend<'_, K> {
         pixels(
             run,
             shown,
-            out,
+            (out, self.grain),
             #[inline(always)]
             |lane, _| paint[lane],
             #[inline(always)]
@@ -283,7 +289,7 @@ fn mean<const N: usize>(
 fn pixels(
     run: &Run,
     (visible, light): Shown,
-    out: &mut [Rgba],
+    (out, grain): (&mut [Rgba], Grain),
     paint: impl Fn(usize, f32x4) -> Rgba,
     atlas: impl Fn(usize, f32x4) -> Rgba,
 ) {
@@ -293,13 +299,19 @@ fn pixels(
         if v <= 0.0 {
             continue;
         }
-        let l = light.at(lane, &mut cell);
-        let p = paint(lane, l.into());
+        let shares = light.at(lane, &mut cell);
+        let l = gains(shares);
+        let p = paint(lane, l);
         if p[3] > 0.0 {
-            *pixel = if v >= 1.0 && p[3] >= OPAQUE {
-                covered(*pixel, l, p)
+            *pixel = if v < 1.0 || p[3] < OPAQUE {
+                mixed(*pixel, v, l, p, atlas(lane, l))
+            } else if grain.lies(shares) {
+                keeping_alpha(
+                    *pixel,
+                    grain.over(covered(l, p), *pixel, l * f32x4::new(atlas(lane, l)), shares),
+                )
             } else {
-                mixed(*pixel, v, l, p, atlas(lane, l.into()))
+                keeping_alpha(*pixel, covered(l, p))
             };
         }
     }
@@ -307,9 +319,15 @@ fn pixels(
 
 /// Opaque paint on a wholly visible surface: L · P.
 #[inline(always)]
-fn covered(c: Rgba, l: Rgba, paint: Rgba) -> Rgba {
+fn covered(l: f32x4, paint: Rgba) -> f32x4 {
     let over = 1.0 / paint[3];
-    keeping_alpha(c, f32x4::new(l) * (f32x4::new(paint) * f32x4::splat(over)))
+    l * (f32x4::new(paint) * f32x4::splat(over))
+}
+
+/// L of the colours, and 1 for what is no colour.
+#[inline(always)]
+fn gains([r, g, b, _]: Rgba) -> f32x4 {
+    f32x4::new([r, g, b, 1.0])
 }
 
 /// A pixel in another colour. (Put together as one vector: stored in parts, it would take several times as long.)
@@ -321,11 +339,11 @@ fn keeping_alpha(pixel: Rgba, colour: f32x4) -> Rgba {
 
 /// Eq. 13 for paint of any alpha: c + v · L · (αP − α·A).
 #[inline(always)]
-fn mixed(c: Rgba, v: f32, l: Rgba, paint: Rgba, atlas: Rgba) -> Rgba {
+fn mixed(c: Rgba, v: f32, l: f32x4, paint: Rgba, atlas: Rgba) -> Rgba {
     // Alpha above 1 is a cubic kernel's overshoot, and colour has the same.
     let (over, alpha) = if paint[3] >= OPAQUE { (1.0 / paint[3], 1.0) } else { (1.0, paint[3]) };
     let change = f32x4::new(paint) * f32x4::splat(over) - f32x4::splat(alpha) * f32x4::new(atlas);
-    keeping_alpha(c, f32x4::new(c) + f32x4::splat(v) * f32x4::new(l) * change)
+    keeping_alpha(c, f32x4::new(c) + f32x4::splat(v) * l * change)
 }
 
 /// A picture at a pixel's position: its mean over the footprint, and over four moments while the shutter is open.

@@ -10,8 +10,10 @@ use crate::error::{Error, Result};
 
 /// Value of the metadata's `format`.
 pub(super) const FORMAT: &str = "rna-atlas";
-/// Version of the layout written and read here.
-pub(super) const VERSION: u32 = 1;
+/// Version of the layout written here.
+pub(super) const VERSION: u32 = 2;
+/// Oldest version read here; it knows nothing of grain.
+const OLDEST: u32 = 1;
 /// Largest JSON header believed; an honest one is a few hundred bytes per frame.
 pub(super) const MAX_HEADER: u64 = 100_000_000;
 
@@ -57,13 +59,21 @@ pub(super) struct Layout {
     frames: usize,
     surfaces: usize,
     tensors: BTreeMap<String, TensorInfo>,
+    /// Numbers to a node of the light.
+    pub(super) light_values: usize,
     /// Bytes of all tensors together.
     pub(super) payload: usize,
 }
 
 impl Layout {
-    /// Lays out the tensors of an analysis. `Err` says what overflows, without naming a file.
-    pub(super) fn new(header: &Header, placements: &[Placement], grids: &[Grid]) -> Result<Self, String> {
+    /// Lays out the tensors of an analysis in a file of some `version`. `Err` says what overflows, without naming a file.
+    pub(super) fn new(
+        version: u32,
+        header: &Header,
+        placements: &[Placement],
+        grids: &[Grid],
+    ) -> Result<Self, String> {
+        let light_values = if version == OLDEST { 3 } else { 4 };
         let (n, [mw, mh]) = (header.frames, header.working_size);
         // The widest elements come first, so that every tensor is aligned to its element, as the format recommends.
         let mut list: Vec<(String, Dtype, Vec<usize>)> = Vec::new();
@@ -76,7 +86,7 @@ impl Layout {
         let blocks = 3 + placements.len() * (1 + 3 * n);
         list.push(("checksums".into(), Dtype::U32, vec![blocks]));
         for (k, g) in grids.iter().enumerate() {
-            list.push((format!("{k}/light"), Dtype::F16, vec![n, g.light.1, g.light.0, 3]));
+            list.push((format!("{k}/light"), Dtype::F16, vec![n, g.light.1, g.light.0, light_values]));
         }
         for k in 0..placements.len() {
             list.push((format!("{k}/mask"), Dtype::U8, vec![n, mh, mw]));
@@ -92,7 +102,7 @@ impl Layout {
             tensors.insert(name, TensorInfo { dtype, shape, data_offsets: (end, next) });
             end = next;
         }
-        Ok(Self { frames: n, surfaces: placements.len(), tensors, payload: end })
+        Ok(Self { frames: n, surfaces: placements.len(), tensors, light_values, payload: end })
     }
 
     /// Offset in the payload and length of a block.
@@ -187,7 +197,7 @@ pub(super) fn parse(path: &Path, json: &[u8], payload: u64) -> Result<Parsed> {
         );
         return Err(fail(reason));
     }
-    if version < VERSION {
+    if version < OLDEST {
         let reason = format!("it is of the old file version {version}; analyse the clip again");
         return Err(fail(reason));
     }
@@ -203,7 +213,7 @@ pub(super) fn parse(path: &Path, json: &[u8], payload: u64) -> Result<Parsed> {
             Ok(Grid { map: pair(format!("{k}/map"))?, light: pair(format!("{k}/light"))? })
         })
         .collect::<Result<Vec<_>>>()?;
-    let layout = Layout::new(&header, &placements, &grids).map_err(|e| damaged(&e))?;
+    let layout = Layout::new(version, &header, &placements, &grids).map_err(|e| damaged(&e))?;
     let found = metadata.tensors();
     let same = |(name, want): (&String, &TensorInfo)| {
         found.get(name).is_some_and(|i| {
@@ -236,6 +246,7 @@ pub(super) fn check_header(header: &Header, placements: &[Placement]) -> Result<
         (header.map_step.iter().all(positive), "an impossible map step"),
         (header.shutter.is_finite(), "an impossible shutter"),
         ((0.0..=1.0).contains(&header.pixel_aperture), "an impossible pixel aperture"),
+        (header.grain.is_finite() && header.grain >= 0.0, "impossible grain"),
         (header.ceiling.is_none_or(|c| c.is_finite() && c > 0.0), "an impossible ceiling"),
         (header.short_exposures.iter().all(in_clip_and_short), "an impossible exposure"),
         (header.roi.reference_frame < header.frames, "a reference frame outside the clip"),

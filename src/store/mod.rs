@@ -8,7 +8,7 @@
 //! |---|---|---|---|
 //! | `k/atlas` | h, w, 4 | f32 | the atlas, the host's own values, alpha = coverage of the region |
 //! | `k/map` | frames, gh, gw, 2 | f32 | T on its grid, reference-frame pixels |
-//! | `k/light` | frames, lh, lw, 3 | f16 | gain against the reference frame; fine where any frame has shadows |
+//! | `k/light` | frames, lh, lw, 4 | f16 | gain against the reference frame, share of grain (not in version 1); fine where any frame has shadows |
 //! | `k/mask` | frames, H, W | u8 | soft mask at working size, 255 = visible |
 //! | `confidence` | frames | f32 | least confidence of any surface, 0…1 |
 //! | `checksums` | blocks | u32 | CRC-32 of the header, of every atlas, of every frame of every tensor, and of itself |

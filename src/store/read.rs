@@ -145,9 +145,10 @@ impl OpenAtlas {
         let grid = self.grids[surface];
         let map = floats::<2>(&self.block(Block::Map(surface, frame))?);
         let light = self.block(Block::Light(surface, frame))?;
-        let gains = light.as_chunks::<6>().0.iter().map(|b| {
-            let gain = |c: usize| f16::from_le_bytes([b[2 * c], b[2 * c + 1]]).to_f32();
-            [gain(0), gain(1), gain(2), 1.0]
+        let values = self.layout.light_values;
+        let gains = light.chunks_exact(2 * values).map(|b| {
+            let value = |c: usize| f16::from_le_bytes([b[2 * c], b[2 * c + 1]]).to_f32();
+            [value(0), value(1), value(2), if values > 3 { value(3) } else { 0.0 }]
         });
         let [w, h] = self.header.working_size;
         Ok(Layer {

@@ -1,6 +1,6 @@
 //! Writing an analysis: every block goes straight to its place; the file gets its name when all are there.
 
-use super::format::{Block, Grid, Layout, check_header};
+use super::format::{Block, Grid, Layout, VERSION, check_header};
 use crate::atlas::{Analysis, Header, Layer, Placement, Surface};
 use crate::error::{Error, Result};
 use crate::frame::io::TEMPORARY;
@@ -59,7 +59,7 @@ impl Writer {
         if grids.len() != surfaces.len() || !surfaces.iter().all(fits) {
             return Err(Error::store(path, "the atlases to be written are not of their announced sizes"));
         }
-        let layout = Layout::new(header, &placements, grids).map_err(|e| Error::store(path, e))?;
+        let layout = Layout::new(VERSION, header, &placements, grids).map_err(|e| Error::store(path, e))?;
         let head = layout
             .head(header, &placements)
             .map_err(|e| Error::store(path, format!("its header cannot be written ({e})")))?;
@@ -106,7 +106,7 @@ impl Writer {
         self.block(Block::Map(surface, frame), |b| layer.map.pixels().iter().for_each(|p| put(b, p)))?;
         self.block(Block::Light(surface, frame), |b| {
             for p in layer.light.pixels() {
-                p[..3].iter().for_each(|&v| b.extend(f16::from_f32(v).to_le_bytes()));
+                p.iter().for_each(|&v| b.extend(f16::from_f32(v).to_le_bytes()));
             }
         })?;
         self.block(Block::Mask(surface, frame), |b| b.extend_from_slice(layer.mask.pixels()))?;

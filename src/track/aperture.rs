@@ -86,7 +86,7 @@ impl Solution {
     }
 
     /// What a pixel of frame `t` shows of the surface if it averages a square of side `aperture`, levels.
-    fn averaged(&self, t: usize, pixel: &Pixel, aperture: f32) -> Rgba {
+    pub(super) fn averaged(&self, t: usize, pixel: &Pixel, aperture: f32) -> Rgba {
         let gain = self.light.at(t, pixel.at);
         let moments = EXPOSURE.map(|k| k * self.shutter * self.exposure(t));
         // As the renderer does.
@@ -107,15 +107,16 @@ impl Solution {
 }
 
 /// Where a frame's pixel lies on the canvas.
-struct Pixel {
-    at: Vec2,
+pub(super) struct Pixel {
+    pub(super) at: Vec2,
     /// Change from a pixel to the next, along x and y.
-    slope: [Vec2; 2],
+    pub(super) slope: [Vec2; 2],
     /// Change in one frame interval.
-    motion: Vec2,
+    pub(super) motion: Vec2,
 }
 
-fn slope(inverse: &Inverse, [x, y]: Vec2) -> [Vec2; 2] {
+/// Change of the canvas position from a frame's pixel to the next, along x and y.
+pub(super) fn slope(inverse: &Inverse, [x, y]: Vec2) -> [Vec2; 2] {
     let half = |a: Vec2, b: Vec2| [0, 1].map(|c| 0.5 * (b[c] - a[c]));
     [
         half(inverse.at([x - 1.0, y]), inverse.at([x + 1.0, y])),

@@ -18,6 +18,7 @@ mod exposure;
 #[cfg(test)]
 mod filmed;
 mod gaps;
+mod grain;
 mod habits;
 mod highlights;
 mod homography;
@@ -40,6 +41,7 @@ pub(crate) use appearance::{MAD, in_order, median, spread};
 pub use appearance::{Solution, Visible};
 pub use canvas::{Canvas, Inverse, MARGIN, Map};
 pub use correspond::{Correspondence, Correspondences};
+pub use grain::Grain;
 pub use homography::Homography;
 pub use keys::{Key, Retracked};
 pub(crate) use predict::read_part;

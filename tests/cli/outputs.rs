@@ -57,6 +57,7 @@ fn folder() -> tempfile::TempDir {
         map_step: [8.0, 8.0],
         shutter: 0.0,
         pixel_aperture: 0.5,
+        grain: 0.008,
         ceiling: Some(1.0),
         short_exposures: Default::default(),
         encoding: Encoding::Display,
@@ -122,7 +123,7 @@ fn views_and_exports() {
     let text = works(at, &["info", "shot.rna"]);
     assert!(
         text.contains("40.0 dB")
-            && text.contains("no motion blur; pixels average 0.50 of their side; nothing brighter than 1"),
+            && text.contains("no motion blur; pixels average 0.50 of their side; grain of 2.0 levels of 255; nothing brighter than 1"),
         "{text}"
     );
 }

@@ -99,6 +99,7 @@ impl Scene {
             shutter: self.shutter,
             short_exposures: Default::default(),
             pixel_aperture: self.pixel_aperture,
+            grain: 0.1,
             ceiling: self.ceiling,
             encoding: Encoding::Display,
             roi: Roi {
@@ -128,7 +129,7 @@ impl Scene {
         });
         let light = Image::from_fn(5, 4, |x, y| {
             let v = 0.75 + 0.125 * x as f32 - 0.0625 * y as f32 + 0.03125 * t as f32;
-            [v, v + 0.125, v - 0.125, 1.0]
+            [v, v + 0.125, v - 0.125, 0.25 * x as f32]
         });
         Layer { map, mask, light }
     }
@@ -167,7 +168,7 @@ pub fn painting(size: (usize, usize)) -> Image<Rgba> {
 }
 
 pub fn settings(view: View) -> RenderSettings {
-    RenderSettings { view, opacity: 1.0, grow: 0.0, soften: 0.0, edge: 1.0, shutter: None }
+    RenderSettings { view, opacity: 1.0, grain: 0.0, grow: 0.0, soften: 0.0, edge: 1.0, shutter: None }
 }
 
 pub fn largest_difference(a: &Image<Rgba>, b: &Image<Rgba>) -> f32 {

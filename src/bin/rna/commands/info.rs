@@ -63,6 +63,9 @@ fn camera(header: &Header) -> String {
     if header.pixel_aperture < 1.0 {
         let _ = write!(text, "; pixels average {:.2} of their side", header.pixel_aperture);
     }
+    if header.grain > 0.0 {
+        let _ = write!(text, "; grain of {:.1} levels of 255", 255.0 * header.grain);
+    }
     if let Some(ceiling) = header.ceiling {
         let _ = write!(text, "; nothing brighter than {ceiling}");
     }
