@@ -1,5 +1,9 @@
 #!/bin/sh
-# Makes the clips of "Clips made to find faults" in docs/scores.md:  fault_clips.sh OUT
+# Makes the clips of "Clips made to find faults" in docs/scores.md:  fault_clips.sh OUT [PHOTOS]
+# PHOTOS, for those from 1501 on, holds pictures of others' packages:
+#   pip download --no-deps scikit-image==0.26.0 scikit-learn==1.9.1 -d wheels
+#   for w in wheels/*.whl; do unzip -j "$w" '*/data/*.png' '*/images/*.jpg' -d PHOTOS; done
+# and Wood.jpg and Dune.jpg of Debian's mate-backgrounds.
 # Then, for each: rna analyze OUT/702/frames --roi OUT/702/roi.json -o shot.rna; rna render OUT/702/frames --atlas shot.rna
 # --paint OUT/702/edit/picture.png -o edited/%05d.png; rna export shot.rna --mattes mattes; truth/score.py OUT/702 ...
 set -eu
@@ -59,3 +63,18 @@ make 1405 "$(frame blackswan 0)" --occluder chain --cloth .8 --camera 1.3
 make 1406 "$(frame music-band 60)" $(matte GT13) --camera 1.2 --shutter 4
 make 1407 "$gt/image/GT05.png" --occluder blobs --cloth 1.2 --noise 3
 make 1408 "$gt/image/GT11.png" $(matte GT13) --cloth .4 --light .15
+
+[ $# -gt 1 ] || exit 0
+make 1501 "$2/china.jpg" $(matte GT05) --camera 1.2
+make 1502 "$2/brick.png" $swan --cloth .8
+make 1503 "$2/coffee.png" --occluder chain --cloth 1 --light .15
+make 1504 "$2/motorcycle_left.png" $(matte GT04) --shutter 4 --camera 1.4
+make 1505 "$2/gravel.png" --occluder blobs --cloth .7 --camera 1.3
+make 1506 "$2/astronaut.png" $(matte GT07) --cloth .6
+make 1507 "$2/page.png" --occluder chain --light .2
+make 1508 "$2/Wood.jpg" $(matte GT10) --cloth .5 --light .2
+make 1509 "$2/chelsea.png" $swan --shutter 4
+make 1510 "$2/Dune.jpg" --occluder blobs --cloth .8
+make 1511 "$2/grass.png" $(matte GT01) --camera 1.5
+make 1512 "$2/flower.jpg" $swan --cloth 1 --light .2
+make 1601 "$2/coffee.png" --occluder blobs --noise 5 --format png

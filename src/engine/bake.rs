@@ -16,6 +16,9 @@ const MOST_PIXELS: f64 = 64e6;
 /// Frames seen this much larger than on the reference frame make the atlas finer.
 const WORTH_REFINING: f64 = 1.1;
 
+/// Weight that a pixel has at least that the masks say is visible.
+const VOUCHED: f32 = 0.01;
+
 /// How a solution at working size becomes layers at full size, in the host's values.
 pub(super) struct Layers<'a> {
     pub(super) solution: &'a Solution,
@@ -61,7 +64,7 @@ impl<'a> Baked<'a> {
         let visible = |t: usize| masks.read(t).map(|m| m.map(|v| f32::from(*v) / 255.0));
         // What frames show lies where their exposures' middles put it.
         fine.expose(0.0, full.size(), reference);
-        fine.mean_atlas(full, Some(&visible))?;
+        fine.mean_atlas(full, Some(&visible), VOUCHED)?;
         for _ in 0..sharpenings {
             fine.sharpen(full, Some(&visible), 0.0)?;
         }

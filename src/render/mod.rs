@@ -9,7 +9,7 @@
 //! its position, αP and α the paint, premultiplied, A the atlas, L the light, all three at T(p), and v = M̂(p) · opacity:
 //!
 //! - v·α = 0: the pixel as it came;
-//! - v·α = 1: L · P, the paint in the frame's light, and grain as [`grain`] has it;
+//! - v·α = 1: L · P, the paint in the frame's light, and the frame's grain on it (`grain.rs`);
 //! - between: c + v · L · (αP − α·A): the paint takes the place of the surface, and what the atlas does not explain
 //!   (grain, what lies in front) stays.
 //!

@@ -91,16 +91,18 @@ impl Solution {
         let moments = EXPOSURE.map(|k| k * self.shutter * self.exposure(t));
         // As the renderer does.
         let share = |[x, y]: Vec2| averaged(aperture * x.hypot(y)) / x.hypot(y).max(1e-6);
-        let offset = |i: usize| (i as f32 + 0.5) / SAMPLES as f32 - 0.5;
+        let sharp = pixel.slope.iter().all(|side| share(*side) <= 0.0);
+        let samples = if sharp { 1 } else { SAMPLES };
+        let offset = |i: usize| (i as f32 + 0.5) / samples as f32 - 0.5;
         let mut sum = [0.0; 4];
-        for (i, j) in (0..SAMPLES).flat_map(|j| (0..SAMPLES).map(move |i| (i, j))) {
+        for (i, j) in (0..samples).flat_map(|j| (0..samples).map(move |i| (i, j))) {
             let (dx, dy) = (offset(i) * share(pixel.slope[0]), offset(j) * share(pixel.slope[1]));
             let u = [0, 1].map(|c| pixel.at[c] + pixel.slope[0][c] * dx + pixel.slope[1][c] * dy);
             let lit = through_shutter(u, pixel.motion, moments, |u| {
                 let a = cubic(&self.atlas, u);
                 [0, 1, 2].map(|c| (a[c] * gain[c] + gain[3]).clamp(0.0, self.ceiling))
             });
-            (0..3).for_each(|c| sum[c] += lit[c] / (SAMPLES * SAMPLES) as f32);
+            (0..3).for_each(|c| sum[c] += lit[c] / (samples * samples) as f32);
         }
         sum
     }

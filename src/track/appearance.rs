@@ -19,8 +19,8 @@ pub(super) const MEDIAN_FRAMES: usize = 33;
 pub(crate) const MAD: f32 = 1.4826;
 /// Misfit in levels beyond which a pixel does not enter the mean.
 const SIGMA: f32 = 4.0;
-/// Weight that a pixel known to be visible has at least: if none fits the atlas so far, that is what is wrong.
-const KNOWN_VISIBLE: f32 = 0.02;
+/// Least sum of weights that makes a mean.
+const ENOUGH: f32 = 0.1;
 /// Frames read at once: results are summed in frame order, so they do not depend on the number of threads.
 const CHUNK: usize = 4;
 
@@ -303,9 +303,14 @@ impl Solution {
         }))
     }
 
-    /// The atlas as the mean over all frames of what fits the atlas so far, or is known to be `visible`, clear frames
-    /// counting more.
-    pub(crate) fn mean_atlas(&mut self, footage: &dyn Footage, visible: Option<&Visible>) -> Result<()> {
+    /// The atlas as the mean over all frames of what is `visible` and fits the atlas so far, clear frames counting more. What
+    /// does not fit has a weight of `least`: if none fits, the atlas so far is what is wrong.
+    pub(crate) fn mean_atlas(
+        &mut self,
+        footage: &dyn Footage,
+        visible: Option<&Visible>,
+        least: f32,
+    ) -> Result<()> {
         let all: Vec<usize> = (0..footage.len()).collect();
         let (w, h) = self.canvas.size();
         // Per channel, weighted sum of levels, and sums of weights: of those that tell, and of all.
@@ -322,7 +327,6 @@ impl Solution {
                 self.atlas.zip(&gain, |a, g| [shows(a[0], g[0]), shows(a[1], g[1]), shows(a[2], g[2]), 0.0]);
             let misfit = box_blur(&seen.zip(&lit, square_mean), 1);
             let clarity = self.clarity[t];
-            let least = if visible.is_some() { KNOWN_VISIBLE } else { 0.0 };
             let fits = |m: f32| (1.0 + m / (SIGMA * SIGMA)).powi(-2).max(least);
             let robust = seen.zip(&misfit, |s, m| clarity * s[3] * fits(m));
             let weight = robust.zip(&positions, |k, p| k * shown.at(p));
@@ -339,8 +343,9 @@ impl Solution {
             sums.zip(part.pixels().iter().flatten().flatten()).for_each(|(s, p)| *s += p);
             Ok(())
         })?;
+        let enough = ENOUGH * if least > 0.0 { least } else { 1.0 };
         self.atlas = self.atlas.zip(&sum, |a, sums| {
-            let mean = |c: usize| if sums[c][2] > 0.1 { sums[c][0] / sums[c][1] } else { a[c] };
+            let mean = |c: usize| if sums[c][2] > enough { sums[c][0] / sums[c][1] } else { a[c] };
             [mean(0), mean(1), mean(2), a[3]]
         });
         Ok(())

@@ -285,7 +285,7 @@ mod tests {
             let mut solution = Solution::flat(&canvas, &footage, reference).unwrap();
             solution.maps = (0..Self::FRAMES).map(map).collect();
             solution.judge_clarity();
-            solution.mean_atlas(&footage, None).unwrap();
+            solution.mean_atlas(&footage, None, 0.0).unwrap();
             (solution, footage)
         }
 

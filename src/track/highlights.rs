@@ -87,7 +87,7 @@ mod tests {
             solution.light.set_nodes(t, nodes);
         }
         solution.median_atlas(&footage).unwrap();
-        solution.mean_atlas(&footage, None).unwrap();
+        solution.mean_atlas(&footage, None, 0.0).unwrap();
         for (x, want) in [(80.0, 300.0), (66.0, 300.0)] {
             let at = |y: f32| canvas.to_canvas([x, y]).map(|v| v as usize);
             let [i, j] = at(60.0);

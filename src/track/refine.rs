@@ -79,7 +79,7 @@ pub fn refine(
             if round == 0 && pass == 0 {
                 solution.median_atlas(footage)?;
             }
-            solution.mean_atlas(footage, None)?;
+            solution.mean_atlas(footage, None, 0.0)?;
             step()?;
         }
         if last {
@@ -129,7 +129,7 @@ impl Solution {
         let shutter = self.shutter;
         self.expose(0.0, footage.size(), reference);
         self.trust_reference(footage, reference)?;
-        self.mean_atlas(footage, visible)?;
+        self.mean_atlas(footage, visible, 0.0)?;
         step()?;
         for _ in 0..sharpenings {
             self.sharpen(footage, visible, 0.0)?;

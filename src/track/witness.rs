@@ -129,7 +129,7 @@ mod tests {
         let mut solution = Solution::flat(&canvas, &footage, REFERENCE).unwrap();
         solution.median_atlas(&footage).unwrap();
         solution.trust_reference(&footage, REFERENCE).unwrap();
-        solution.mean_atlas(&footage, None).unwrap();
+        solution.mean_atlas(&footage, None, 0.0).unwrap();
         let [i, j] = canvas.to_canvas([85.0, 65.0]).map(|v| v as usize);
         let [x, y] = canvas.to_reference([i as f32, j as f32]).map(|v| v as usize);
         (solution.atlas[(i, j)], texture(x, y))
