@@ -86,6 +86,8 @@ struct Mended {
     inverses: Inverses,
     /// Frames with another map, another mask or both, in order.
     frames: Vec<usize>,
+    /// Those with another map.
+    moved: Vec<usize>,
     masks: Masks,
     quality: Vec<Quality>,
 }
@@ -115,19 +117,22 @@ impl Workshop<'_> {
         if of_region.clone().count() == 0 && self.corrections.rotos.is_empty() {
             return Ok(None);
         }
-        let (mut solution, retracked) = self.stages.run("track", of_region.clone().count(), |progress| {
-            let mut solution = reopen::solution(self.analysis, region, spool)?;
-            let keys: Vec<Key> = of_region.clone().map(|key| self.on_canvas(key, &solution)).collect();
-            let retracked = self.retracked(&solution, &keys, spool, progress)?;
-            retracked.maps.keys().for_each(|t| solution.light.set_shadow(*t, None));
-            let hidden = |t: usize| {
-                let told = self.corrections.roto(t, spool.size())?;
-                Ok(told.map(|told| told.map(|[shows, said]| said * (1.0 - shows))))
-            };
-            let reference = self.analysis.header().roi.reference_frame;
-            solution.resettle(spool, &retracked, &keys, &hidden, reference, progress)?;
-            Ok((solution, retracked))
-        })?;
+        let (mut solution, retracked, moved) =
+            self.stages.run("track", of_region.clone().count(), |progress| {
+                let mut solution = reopen::solution(self.analysis, region, spool)?;
+                let keys: Vec<Key> = of_region.clone().map(|key| self.on_canvas(key, &solution)).collect();
+                let retracked = self.retracked(&solution, &keys, spool, progress)?;
+                retracked.maps.keys().for_each(|t| solution.light.set_shadow(*t, None));
+                let other = retracked.maps.iter().filter(|(t, map)| **map != solution.maps[**t]);
+                let moved: Vec<usize> = other.map(|(t, _)| *t).collect();
+                let hidden = |t: usize| {
+                    let told = self.corrections.roto(t, spool.size())?;
+                    Ok(told.map(|told| told.map(|[shows, said]| said * (1.0 - shows))))
+                };
+                let reference = self.analysis.header().roi.reference_frame;
+                solution.resettle(spool, &retracked, &keys, &hidden, reference, progress)?;
+                Ok((solution, retracked, moved))
+            })?;
         let inverses = Inverses::of(&solution, spool.size());
         let frames: Vec<usize> = retracked.maps.keys().copied().collect();
         self.stages
@@ -150,7 +155,7 @@ impl Workshop<'_> {
         for t in of_region.map(|k| k.frame).chain(self.corrections.roto_frames()) {
             quality[t].confidence = quality[t].confidence.max(TOLD);
         }
-        Ok(Some(Mended { solution, inverses, frames, masks, quality }))
+        Ok(Some(Mended { solution, inverses, frames, moved, masks, quality }))
     }
 
     /// A key in the canvas's and the working size's pixels.
@@ -211,11 +216,16 @@ impl Workshop<'_> {
         self.analysis.grids().iter().zip(mended).map(one).collect()
     }
 
-    /// The shares of grain that a region has in the middle of its frames: what a frame solved anew leaves is not judged anew.
+    /// The shares of grain that a frame of a region had.
+    fn grain(&self, region: usize, t: usize, nodes: (usize, usize)) -> Result<Image<[f32; 1]>> {
+        Ok(finer(&self.analysis.layer(region, t)?.light.map(|l| [l[3]]), nodes))
+    }
+
+    /// The shares of grain that a region had in the middle of its frames, for those that were not where they belong.
     fn usual_grain(&self, region: usize, nodes: (usize, usize)) -> Result<Image<[f32; 1]>> {
         let frames = 0..self.analysis.header().frames;
-        let share = |t| Ok(finer(&self.analysis.layer(region, t)?.light.map(|l| [l[3]]), nodes));
-        let shares: Vec<Image<[f32; 1]>> = frames.map(share).collect::<Result<_>>()?;
+        let shares: Vec<Image<[f32; 1]>> =
+            frames.map(|t| self.grain(region, t, nodes)).collect::<Result<_>>()?;
         Ok(Image::from_fn(nodes.0, nodes.1, |x, y| {
             let mut all: Vec<f32> = shares.iter().map(|s| s[(x, y)][0]).collect();
             [median(&mut all).unwrap_or(0.0)]
@@ -236,7 +246,9 @@ impl Workshop<'_> {
                     scale: Scale::between(full, m.masks.size()),
                     encoding: header.encoding,
                 };
-                Ok(layers.layer(t, grids[k], m.masks.read(i)?, &grain[k]))
+                let grain =
+                    if m.moved.contains(&t) { grain[k].clone() } else { self.grain(k, t, grids[k].light)? };
+                Ok(layers.layer(t, grids[k], m.masks.read(i)?, &grain))
             };
             let output = &self.mending.output;
             let mut writer = store::Writer::create_in(self.work.path(), output, header, surfaces, &grids)?;
