@@ -153,6 +153,24 @@ fn grain_lies_on_opaque_paint() {
     }
 }
 
+/// Broken pixels of the footage have no grain: opaque paint covers them.
+#[test]
+fn what_is_no_number_stays_under_opaque_paint() {
+    for encoding in [Encoding::Display, Encoding::Linear] {
+        let mut scene = Scene::default().build();
+        scene.header.encoding = encoding;
+        let s = RenderSettings { grain: 1.0, ..settings(View::Result) };
+        let clean =
+            render(&scene, Some(painted(&scene).0), settings(View::Result), 1, &footage(scene.header.size));
+        for broken in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let input = Image::new(scene.header.size[0], scene.header.size[1], [broken, broken, broken, 1.0]);
+            let got = render(&scene, Some(painted(&scene).0), s, 1, &input);
+            let covered = got.pixels().iter().zip(clean.pixels()).filter(|(g, c)| g[..3] == c[..3]).count();
+            assert!(covered > 100, "{encoding:?}, {broken}: only {covered} pixels are the paint's");
+        }
+    }
+}
+
 /// A frame holds nothing brighter than white: paint that the light makes brighter is cut off there, before it is mixed.
 #[test]
 fn what_the_light_makes_brighter_than_white_is_white() {

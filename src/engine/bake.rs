@@ -1,6 +1,6 @@
 //! From the solution at working size to the product: atlas at full size, maps, masks and light in the host's values.
 
-use super::frames::FullSize;
+use super::frames::Watched;
 use super::masks::Masks;
 use crate::atlas::{Layer, Placement, Quality, Surface};
 use crate::clip::Footage;
@@ -49,14 +49,16 @@ fn atlas_scale(solution: &Solution, scale: Scale) -> f64 {
 }
 
 impl<'a> Baked<'a> {
-    /// Bakes the atlas from the clip's own frames, weighted by the finished masks.
+    /// Bakes the atlas from the clip's own frames, weighted by the finished masks; reads them as often as
+    /// [`Baked::passes`] says.
     pub(super) fn new(
-        full: &FullSize,
+        frames: &Watched,
         solution: &'a Solution,
         inverses: &'a Inverses,
         masks: &Masks,
         (reference, sharpenings, ceiling): (usize, usize, Option<f32>),
     ) -> Result<Self> {
+        let full = frames.full();
         let scale = Scale::between(full.size(), masks.size());
         let finer = atlas_scale(solution, scale);
         let on_canvas = Scale { factor: scale.factor.map(|f| f * finer) };
@@ -64,13 +66,13 @@ impl<'a> Baked<'a> {
         let visible = |t: usize| masks.read(t).map(|m| m.map(|v| f32::from(*v) / 255.0));
         // What frames show lies where their exposures' middles put it.
         fine.expose(0.0, full.size(), reference);
-        fine.mean_atlas(full, Some(&visible), VOUCHED)?;
+        fine.mean_atlas(frames, Some(&visible), VOUCHED)?;
         for _ in 0..sharpenings {
-            fine.sharpen(full, Some(&visible), 0.0)?;
+            fine.sharpen(frames, Some(&visible), 0.0)?;
         }
         fine.expose(solution.shutter, full.size(), reference);
         let pixel_aperture = fine.find_pixel_aperture(full, &visible)?;
-        let grain = fine.grain(full, &visible, pixel_aperture.unwrap_or(1.0))?;
+        let grain = fine.grain(frames, &visible, pixel_aperture.unwrap_or(1.0))?;
         let first = [fine.canvas.bounds.x0, fine.canvas.bounds.y0].map(f64::from);
         let placement = Placement {
             // Fine canvas pixels are `finer` times finer than full-size reference pixels.
@@ -87,6 +89,12 @@ impl<'a> Baked<'a> {
 }
 
 impl Baked<'_> {
+    /// How often a region's baking reads all frames.
+    pub(super) fn passes(sharpenings: usize) -> usize {
+        // Mean, sharpenings, grain.
+        2 + sharpenings
+    }
+
     /// One frame of the region, on `grid`.
     pub(super) fn layer(&self, t: usize, grid: Grid, mask: Image<u8>) -> Layer {
         self.layers.layer(t, grid, mask, &self.grain.on(t, grid.light))
@@ -211,7 +219,10 @@ pub(super) fn confidence(
 mod tests {
     use super::*;
     use crate::clip::{Clip, ClipInfo};
+    use crate::engine::frames::FullSize;
+    use crate::error::Error;
     use crate::frame::{Channels, Depth};
+    use crate::progress::{Cancel, Progress};
 
     /// A picture, filmed by a camera that does not move.
     struct Still(ClipInfo);
@@ -253,9 +264,19 @@ mod tests {
         let path = folder.path().join("masks");
         std::fs::write(&path, vec![255u8; size.0 * size.1 * 6]).unwrap();
         let masks = Masks::open(&path, size, 6).unwrap();
-        let baked = Baked::new(&full, &solution, &inverses, &masks, (0, 2, Some(1.0))).unwrap();
+        let progress = Progress::silent();
+        let baked =
+            Baked::new(&Watched::new(&full, &progress), &solution, &inverses, &masks, (0, 2, Some(1.0)))
+                .unwrap();
         let (a, b) = (baked.surface.picture[(36, 35)], right[(36, 35)]);
         assert!((0..3).all(|c| (a[c] * 255.0 - b[c]).abs() < 1.0), "{a:?} for {b:?}");
+        // Whoever asks to stop need not wait for all frames.
+        let cancel = Cancel::default();
+        cancel.cancel();
+        let stopped = Progress::new(|_| (), cancel);
+        let none =
+            Baked::new(&Watched::new(&full, &stopped), &solution, &inverses, &masks, (0, 2, Some(1.0)));
+        assert!(matches!(none, Err(Error::Cancelled)));
     }
 
     /// The surface is lost in most of the clip, which shows the reference frame alone.

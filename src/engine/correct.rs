@@ -237,8 +237,11 @@ impl Workshop<'_> {
             let surfaces = self.analysis.surfaces();
             let full = self.full.size();
             let grids = self.grids(mended);
-            let usual = |k: usize| self.usual_grain(k, grids[k].light);
-            let grain: Vec<Image<[f32; 1]>> = (0..grids.len()).map(usual).collect::<Result<_>>()?;
+            let usual = |(k, m): (usize, &Option<Mended>)| -> Result<Option<Image<[f32; 1]>>> {
+                let moved = m.as_ref().is_some_and(|m| !m.moved.is_empty());
+                moved.then(|| self.usual_grain(k, grids[k].light)).transpose()
+            };
+            let usual: Vec<_> = mended.iter().enumerate().map(usual).collect::<Result<_>>()?;
             let anew = |m: &Mended, k: usize, i: usize, t: usize| -> Result<Layer> {
                 let layers = Layers {
                     solution: &m.solution,
@@ -246,8 +249,10 @@ impl Workshop<'_> {
                     scale: Scale::between(full, m.masks.size()),
                     encoding: header.encoding,
                 };
-                let grain =
-                    if m.moved.contains(&t) { grain[k].clone() } else { self.grain(k, t, grids[k].light)? };
+                let grain = match &usual[k] {
+                    Some(usual) if m.moved.contains(&t) => usual.clone(),
+                    _ => self.grain(k, t, grids[k].light)?,
+                };
                 Ok(layers.layer(t, grids[k], m.masks.read(i)?, &grain))
             };
             let output = &self.mending.output;

@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::frame::{Channels, Depth, Encoding, Image, Rgba, resized};
 use crate::progress::Progress;
 use crate::track::in_order;
+use parking_lot::Mutex;
 use std::path::Path;
 
 /// White, as the spool may have rounded it, levels.
@@ -37,6 +38,52 @@ impl Footage for FullSize<'_> {
     fn levels(&self, frame: usize) -> Result<Image<Rgba>> {
         let encode = |v: f32| self.encoding.to_display(v) * 255.0;
         Ok(self.clip.frame(frame)?.map(|p| [encode(p[0]), encode(p[1]), encode(p[2]), 0.0]))
+    }
+}
+
+/// A clip's own frames whose reading is progress, and stops when the user asks.
+pub(super) struct Watched<'a> {
+    full: &'a FullSize<'a>,
+    progress: &'a Progress,
+    /// Steps done.
+    done: Mutex<usize>,
+}
+
+impl<'a> Watched<'a> {
+    /// At the beginning of a stage.
+    pub(super) fn new(full: &'a FullSize<'a>, progress: &'a Progress) -> Self {
+        Self { full, progress, done: Mutex::new(0) }
+    }
+
+    /// The frames without.
+    pub(super) fn full(&self) -> &'a FullSize<'a> {
+        self.full
+    }
+
+    /// One step more.
+    pub(super) fn step(&self) -> Result<()> {
+        let mut done = self.done.lock();
+        *done += 1;
+        self.progress.step(*done)
+    }
+}
+
+impl Footage for Watched<'_> {
+    fn len(&self) -> usize {
+        self.full.len()
+    }
+
+    fn size(&self) -> (usize, usize) {
+        self.full.size()
+    }
+
+    fn ceiling(&self) -> f32 {
+        self.full.ceiling()
+    }
+
+    fn levels(&self, frame: usize) -> Result<Image<Rgba>> {
+        self.step()?;
+        self.full.levels(frame)
     }
 }
 

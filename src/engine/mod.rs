@@ -24,7 +24,7 @@ use crate::store;
 use crate::track::{Canvas, Effort, Inverses, Solution, Tracked, Tracker, refine};
 use bake::{Baked, map_step};
 use engines::Engines;
-use frames::FullSize;
+use frames::{FullSize, Watched};
 use masks::{Masks, Source};
 use parking_lot::Mutex;
 use std::path::PathBuf;
@@ -328,11 +328,13 @@ impl<'a> Analysis<'a> {
         masks: &[Masks],
         quality: &[Vec<Quality>],
     ) -> Result<()> {
-        self.stage("bake", self.full.len(), |a| {
+        let passes = 1 + solutions.len() * Baked::passes(self.effort.sharpenings);
+        self.stage("bake", passes * self.full.len(), |a| {
+            let frames = Watched::new(&a.full, a.progress);
             let ceiling = frames::ceiling(&a.full, spool)?;
             let bake = |k: usize| {
                 let painting = (a.roi.reference_frame, a.effort.sharpenings, ceiling);
-                Baked::new(&a.full, &solutions[k], &inverses[k], &masks[k], painting)
+                Baked::new(&frames, &solutions[k], &inverses[k], &masks[k], painting)
             };
             let baked: Vec<Baked> = (0..solutions.len()).map(bake).collect::<Result<_>>()?;
             let header = a.header(solutions, &baked, ceiling, quality);
@@ -345,7 +347,7 @@ impl<'a> Analysis<'a> {
                 for (k, b) in baked.iter().enumerate() {
                     writer.layer(k, t, &b.layer(t, grids[k], masks[k].read(t)?))?;
                 }
-                a.progress.step(t + 1)?;
+                frames.step()?;
             }
             writer.finish()
         })

@@ -57,10 +57,12 @@ impl Grain {
     }
 }
 
-/// What is left of a difference the nearer it comes to the `largest` (Tukey's biweight).
+/// What is left of a difference the nearer it comes to the `largest` (Tukey's biweight): nothing beyond, and of what is no
+/// number.
 #[inline(always)]
 fn faded(left: f32x4, largest: f32x4) -> f32x4 {
     let share = left / largest;
-    let stays = (f32x4::ONE - share * share).fast_max(f32x4::ZERO);
-    left * stays * stays
+    let stays = f32x4::ONE - share * share;
+    // (True of numbers alone.)
+    left.abs().simd_lt(largest) & (left * stays * stays)
 }

@@ -101,6 +101,23 @@ fn a_picture_of_alpha_alone_passes_through_or_takes_the_matte() {
     assert!(report.is_clean(), "{report}");
 }
 
+/// The footage's noise lies on the paint, or not, as the user likes.
+#[test]
+fn grain_lies_on_the_edit_as_the_user_likes() {
+    let bundle = bundle!();
+    let mut host = session(bundle, Profile::STRICT, Faults::default(), &SAMPLE);
+    let at = SAMPLE.reference() + 2.0;
+    run(&mut host, &editing());
+    let mut picture = |grain: f64| {
+        frames(&run(&mut host, &[set("grain", grain), render(at, at)]))[0].picture.clone().unwrap()
+    };
+    let (clean, grainy) = (picture(0.0), picture(1.0));
+    let off = worst(&clean, &grainy, 0..3);
+    assert!(off > 1.5 / 255.0 && off < 0.1, "{off}");
+    let report = host.finish();
+    assert!(report.is_clean(), "{report}");
+}
+
 #[test]
 fn without_an_edit_nothing_is_touched() {
     let bundle = bundle!();
