@@ -144,6 +144,7 @@ impl Window<'_> {
         })?;
         if reach > 0 {
             self.stretch.follow();
+            self.stretch.recall(frames);
         }
         Ok(())
     }

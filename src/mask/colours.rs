@@ -9,7 +9,7 @@ const WIDTH: f32 = 256.0 / BINS as f32;
 /// Blur of the histogram, in bins.
 const BLUR: f32 = 1.2;
 /// Share of the distribution that allows any colour.
-const UNIFORM: f32 = 0.3;
+pub(crate) const UNIFORM: f32 = 0.3;
 /// Fewer pixels than this say nothing.
 const LEAST: usize = 500;
 
@@ -26,7 +26,7 @@ pub(super) struct Colours {
 }
 
 /// Density of a uniform distribution over all colours, per level³.
-pub(super) const ANY: f32 = 1.0 / (256.0 * 256.0 * 256.0);
+pub(crate) const ANY: f32 = 1.0 / (256.0 * 256.0 * 256.0);
 
 fn bin(colour: Rgba) -> usize {
     let i = |v: f32| ((v / WIDTH) as usize).min(BINS - 1);

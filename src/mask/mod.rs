@@ -14,12 +14,13 @@ use crate::clip::Footage;
 use crate::error::Result;
 use crate::frame::{Image, Rgba, Vec2, bilinear, box_blur, opponent};
 use crate::track::{Inverses, Predicted, Solution, in_order};
-use colours::{ANY, Colours, Counts};
+pub(crate) use colours::{ANY, UNIFORM};
+use colours::{Colours, Counts};
 
 /// Levels from which a channel of the atlas counts as clipped: the surface may be brighter than that.
 const CLIPPED: f32 = 250.0;
 /// Share of the surface's story that allows any colour: specks, misfits, glints.
-const SPECKS: f32 = 0.01;
+pub(crate) const SPECKS: f32 = 0.01;
 /// Largest evidence a single pixel may give, natural log-odds.
 const STRONGEST: f32 = 12.0;
 /// Evidence in the user's word, beyond all that pixels say.
@@ -69,8 +70,19 @@ pub struct Cut {
     pub scatter: Image<Rgba>,
     /// Density of the frame's colour among those the clip's occluders were seen in, per level³: 0 for what none showed.
     pub occluders: Image<f32>,
+    /// Log-odds of surface against occluder, by the frame alone and what was told of it.
+    pub evidence: Image<f32>,
     /// Whether a pixel shows the surface.
     pub surface: Image<bool>,
+}
+
+impl Cut {
+    /// The cut anew, with more evidence.
+    #[must_use]
+    pub fn heeding(&self, more: &Image<f32>) -> Image<bool> {
+        let misfit = misfits(&self.frame, &self.predicted.surface, &self.scatter);
+        cheapest(&self.evidence.zip(more, |e, m| e + m), &misfit)
+    }
 }
 
 impl<'a> Visibility<'a> {
@@ -144,7 +156,7 @@ impl<'a> Visibility<'a> {
         let misfit = misfits(&frame, &predicted.surface, &scatter);
         let surface = cheapest(&claimed, &misfit);
         let occluders = frame.map(|c| self.colours.seen(*c));
-        Ok(Some(Cut { predicted, frame, scatter, occluders, surface }))
+        Ok(Some(Cut { predicted, frame, scatter, occluders, evidence: claimed, surface }))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::motion::{Layer, Motion};
 use super::point::{Look, Point};
+use super::recall;
 use crate::frame::{Image, Rect, Rgba, Vec2, bilinear, gaussian};
 use crate::mask::Cut;
 use rayon::prelude::*;
@@ -70,6 +71,17 @@ impl Stretch {
         self.motions.extend(found.into_iter().flatten());
     }
 
+    /// Cuts frames anew in the light of those about them, which all go by what they showed by themselves.
+    pub fn recall(&mut self, frames: &[usize]) {
+        let anew = |t: &usize| Some((*t, recall::anew(self.cut(*t)?, &self.neighbours(*t))?));
+        let found: Vec<(usize, Image<bool>)> = frames.par_iter().filter_map(anew).collect();
+        for (t, surface) in found {
+            if let Some(cut) = self.cuts.get_mut(&t) {
+                cut.surface = surface;
+            }
+        }
+    }
+
     /// Frames about frame `t` that its occluders can be followed to, the nearest first.
     pub(super) fn neighbours(&self, t: usize) -> Vec<Neighbour<'_>> {
         let mut found = Vec::new();
@@ -99,13 +111,17 @@ pub(super) struct Neighbour<'a> {
 }
 
 impl Neighbour<'_> {
-    /// At the point that lies at a frame position in the frame where the way begins.
-    pub(super) fn look(&self, p: Vec2) -> Option<Look> {
-        let there = self.way.iter().fold(p, |p, motion| {
+    /// Where an occluder's point that lies at a frame position in the frame where the way begins has come to.
+    pub(super) fn follow(&self, p: Vec2) -> Vec2 {
+        self.way.iter().fold(p, |p, motion| {
             let moved = motion.at(p);
             [p[0] + moved[0], p[1] + moved[1]]
-        });
-        Look::between(self.cut, there, self.way.len())
+        })
+    }
+
+    /// At that point.
+    pub(super) fn look(&self, p: Vec2) -> Option<Look> {
+        Look::between(self.cut, self.follow(p), self.way.len())
     }
 }
 

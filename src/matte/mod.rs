@@ -14,6 +14,7 @@ mod near;
 mod palette;
 mod point;
 mod profile;
+mod recall;
 #[cfg(feature = "onnx")]
 mod vitmatte;
 
@@ -190,7 +191,8 @@ mod tests {
         };
         let scatter = Image::new(w, h, [2.0, 2.0, 2.0, 0.0]);
         let occluders = Image::new(w, h, 0.0);
-        Cut { predicted, frame, scatter, occluders, surface: share.map(|a| *a < 0.2) }
+        let evidence = Image::new(w, h, 0.0);
+        Cut { predicted, frame, scatter, occluders, evidence, surface: share.map(|a| *a < 0.2) }
     }
 
     fn alone(cut: Cut) -> Stretch {

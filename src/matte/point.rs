@@ -10,7 +10,7 @@ use crate::mask::Cut;
 
 /// Standard deviation, in levels, of a look at a point from another frame, beside the surface's scatter there: sampling,
 /// light, …
-const ELSEWHERE: f32 = 4.0;
+pub(super) const ELSEWHERE: f32 = 4.0;
 /// … and pixels by which the way from each frame to the next is about wrong.
 const ASTRAY: f32 = 0.15;
 /// Shares at which looks are compared.

@@ -29,6 +29,33 @@ pub struct Predicted {
     pub coverage: Image<f32>,
 }
 
+/// Newton steps in which a canvas point is found.
+const STEPS: usize = 3;
+
+impl Predicted {
+    /// Frame position where canvas point `u` lies, sought from a frame position not far from there; beyond the part, as
+    /// its edge leads. `None` where the map folds.
+    pub(crate) fn find(&self, u: Vec2, from: Vec2) -> Option<Vec2> {
+        let (w, h) = self.at.size();
+        let origin = [self.part.x0 as f32, self.part.y0 as f32];
+        let mut p = [from[0] - origin[0], from[1] - origin[1]];
+        for _ in 0..STEPS {
+            let cell = |v: f32, n: usize| (v.max(0.0) as usize).min(n.saturating_sub(2));
+            let (x, y) = (cell(p[0], w), cell(p[1], h));
+            let a = self.at[(x, y)];
+            let (b, c) = (self.at[((x + 1).min(w - 1), y)], self.at[(x, (y + 1).min(h - 1))]);
+            let [xx, yx, xy, yy] = [b[0] - a[0], b[1] - a[1], c[0] - a[0], c[1] - a[1]];
+            let [du, dv] = [u[0] - a[0], u[1] - a[1]];
+            let area = xx * yy - xy * yx;
+            if !area.is_normal() {
+                return None;
+            }
+            p = [x as f32 + (yy * du - xy * dv) / area, y as f32 + (xx * dv - yx * du) / area];
+        }
+        Some([p[0] + origin[0], p[1] + origin[1]])
+    }
+}
+
 impl Inverses {
     /// Inverts all maps.
     pub fn of(solution: &Solution, frame: (usize, usize)) -> Self {
@@ -135,4 +162,35 @@ pub(crate) fn read_part<const N: usize>(field: &Image<[f32; N]>, part: Rect, p: 
     let inside =
         q[0] > 1.0 && q[1] > 1.0 && q[0] < field.width() as f32 - 2.0 && q[1] < field.height() as f32 - 2.0;
     inside.then(|| bilinear(field, q))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_canvas_point_is_found_in_the_frame() {
+        let part = Rect::new(30, 20, 90, 70);
+        let (w, h) = (part.width(), part.height());
+        // A plane seen askew.
+        let at = |x: f32, y: f32| {
+            let d = 1.0 + 0.002 * x - 0.001 * y;
+            [(1.3 * x + 0.4 * y - 7.0) / d, (0.9 * y - 0.3 * x + 5.0) / d]
+        };
+        let empty = Image::new(w, h, [0.0; 4]);
+        let predicted = Predicted {
+            part,
+            at: Image::from_fn(w, h, |x, y| at(x as f32 + 30.0, y as f32 + 20.0)),
+            motion: Image::new(w, h, [0.0; 2]),
+            surface: empty.clone(),
+            gain: empty,
+            coverage: Image::new(w, h, 1.0),
+        };
+        for p in [[40.25f32, 31.5], [70.0, 60.75], [31.0, 68.0], [85.5, 22.25]] {
+            let found = predicted.find(at(p[0], p[1]), [p[0] + 6.0, p[1] - 4.0]).unwrap();
+            assert!((found[0] - p[0]).abs() < 0.02 && (found[1] - p[1]).abs() < 0.02, "{found:?} for {p:?}");
+        }
+        let folded = Predicted { at: Image::new(w, h, [3.0; 2]), ..predicted };
+        assert_eq!(folded.find([4.0, 4.0], [40.0, 40.0]), None);
+    }
 }
