@@ -112,10 +112,6 @@ impl Matting for Fallback<dyn Matting> {
         self.first.batch()
     }
 
-    fn reach(&self) -> usize {
-        self.first.reach()
-    }
-
     fn mattes(&self, stretch: &Stretch, frames: &[usize]) -> Result<Vec<Image<f32>>> {
         self.run(|engine| engine.mattes(stretch, frames))
     }

@@ -5,7 +5,7 @@ use crate::clip::Footage;
 use crate::error::{Error, Result};
 use crate::frame::{Image, Rect, Vec2};
 use crate::mask::{Cut, Told, Visibility};
-use crate::matte::{Matting, Stretch};
+use crate::matte::{Matting, REACH, Stretch};
 use crate::progress::Progress;
 use crate::track::{in_order, spread};
 use rayon::prelude::*;
@@ -72,7 +72,7 @@ impl Masks {
         let mut window = Window { source, stretch: Stretch::default() };
         crate::frame::io::write_atomic(path, |file| {
             for batch in frames.chunks(matting.batch().max(1)) {
-                window.move_to(batch, matting.reach(), progress)?;
+                window.move_to(batch, progress)?;
                 for (mask, q) in window.mattes(matting, batch)? {
                     file.write_all(mask.pixels()).map_err(Error::io("write", path))?;
                     quality.push(q);
@@ -127,10 +127,11 @@ struct Window<'a> {
 }
 
 impl Window<'_> {
-    /// Cuts what is within `reach` of `frames` and was not yet, and forgets the rest.
-    fn move_to(&mut self, frames: &[usize], reach: usize, progress: &Progress) -> Result<()> {
+    /// Cuts what is within [`REACH`] of `frames` and was not yet, and forgets the rest; then cuts `frames` anew as the others
+    /// show them.
+    fn move_to(&mut self, frames: &[usize], progress: &Progress) -> Result<()> {
         let Source { footage, visibility, told, .. } = self.source;
-        let about = |t: &usize| t.saturating_sub(reach)..(t + reach + 1).min(footage.len());
+        let about = |t: &usize| t.saturating_sub(REACH)..(t + REACH + 1).min(footage.len());
         let needed: BTreeSet<usize> = frames.iter().flat_map(about).collect();
         self.stretch.retain(|t| needed.contains(&t));
         let missing: Vec<usize> = needed.into_iter().filter(|t| self.stretch.cut(*t).is_none()).collect();
@@ -142,10 +143,8 @@ impl Window<'_> {
             self.stretch.extend(cut.map(|cut| (t, cut)));
             Ok(())
         })?;
-        if reach > 0 {
-            self.stretch.follow();
-            self.stretch.recall(frames);
-        }
+        self.stretch.follow();
+        self.stretch.recall(frames);
         Ok(())
     }
 

@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Frames from a frame at which its occluders are looked at again. The farther, the more has the surface behind moved, but
 /// the less sure is the way.
 const DISTANCES: [usize; 4] = [1, 2, 4, REACH];
-/// The farthest.
-pub(super) const REACH: usize = 6;
+/// Frames before and after a frame whose cuts, followed, help with its own.
+pub const REACH: usize = 6;
 /// Pixels over which it is judged whether looks are at the same points: motion goes wrong for whole places.
 const JUDGED: f32 = 3.0;
 /// Side in pixels of the cells in which that is kept.

@@ -27,7 +27,8 @@ use crate::frame::Image;
 use crate::mask::Cut;
 use border::Border;
 use edges::Edges;
-use follow::{Neighbour, REACH};
+use follow::Neighbour;
+pub use follow::REACH;
 use palette::Palette;
 use profile::Profile;
 use rayon::prelude::*;
@@ -45,13 +46,8 @@ pub trait Matting: Send + Sync {
         None
     }
 
-    /// Frames before and after a frame whose cuts, followed, help with its own.
-    fn reach(&self) -> usize {
-        0
-    }
-
     /// Of the cuts of `frames`, the share of the surface that shows, 0…1, over their parts of the frame; exactly 0 and 1
-    /// where that is certain. `stretch` holds these cuts, and those within reach where there are any. Frames that it does
+    /// where that is certain. `stretch` holds these cuts, and those within [`REACH`] where there are any. Frames that it does
     /// not hold are left out.
     fn mattes(&self, stretch: &Stretch, frames: &[usize]) -> Result<Vec<Image<f32>>>;
 }
@@ -95,10 +91,6 @@ struct Tuned {
 impl Matting for Tuned {
     fn batch(&self) -> usize {
         rayon::current_num_threads().max(BATCH)
-    }
-
-    fn reach(&self) -> usize {
-        REACH
     }
 
     fn mattes(&self, stretch: &Stretch, frames: &[usize]) -> Result<Vec<Image<f32>>> {
