@@ -2,14 +2,15 @@
 //!
 //! After a gap in which part of the surface was hidden, little of that shows at first, and where it was expected there may be
 //! none of it: it, or what comes out of the gap of it, is then tracked beside its place, on what looks alike, until enough
-//! shows to tell. From there it is tracked back through the gap.
+//! shows to tell. From there it is tracked back through the gap. Each way is led astray where it comes to what hides the
+//! surface, and they come to it from opposite sides: each place is taken from the way that shows more of it.
 
 use super::align::{Options, Template, align};
 use super::canvas::Map;
 use super::gaps::{ANCHORS, outward};
 use super::sequential::{FROM_FLOW, State, Tracked, Tracker};
 use crate::error::Result;
-use crate::frame::{Image, Rgba};
+use crate::frame::{Image, Rgba, gaussian};
 use crate::light::Light;
 use crate::progress::Progress;
 use std::ops::RangeInclusive;
@@ -21,18 +22,19 @@ const PLAINLY: f32 = 0.8;
 const LEAST: f32 = 0.25;
 /// Distance in pixels up to which both ways have found the same place.
 const SAME: f32 = 1.0;
-/// Share of the region up to which they are taken to agree though they differ there.
-const NOWHERE: f32 = 0.01;
-/// How many times as much of the surface must be seen, where they differ, on the way back to be believed …
-const MORE: f32 = 1.2;
-/// … and how much at least in all; below, the motion since the last frame must have led there, within that many pixels: by
-/// chance, some of what hides the surface looks like it.
+/// Share of the region that must show in addition, where they differ, for the way back to be heard.
+const MORE: f32 = 0.003;
+/// Canvas pixels about a place in which it is asked which way shows more of the surface …
+const ABOUT: f32 = 16.0;
+/// … and how much what shows anywhere counts, for places about which nothing does.
+const ANYWHERE: f32 = 1e-3;
+/// Share of the region that must be seen on the way back; below, the motion since the last frame must have led there,
+/// within that many pixels: by chance, some of what hides the surface looks like it.
 const SURE: f32 = 2.0 * ANCHORS;
 const LED: f32 = 4.0;
 
 impl Tracker<'_> {
-    /// Tracks back through each gap in `found`, which are all frames of the clip, as long as more of the surface is found so
-    /// where the two ways differ, or they do not.
+    /// Tracks back through each gap in `found`, which are all frames of the clip, as far as the surface is seen.
     pub(super) fn retrace(
         &self,
         template: &Template,
@@ -63,30 +65,51 @@ impl Tracker<'_> {
         for &t in before.iter().rev() {
             progress.check()?;
             let Some(back) = self.step(&mut state, self.footage.levels(t)?, template)? else { break };
-            let step = match &found[t] {
-                Some(f) => {
-                    let lit = template.lit(&state.light);
-                    let [own, other] = self.shown_where_apart(&state.frame, &lit, [&f.map, &back.map]);
-                    // Here both agree, but the way there may have come from beside its place.
-                    if f.seen >= ANCHORS && own.max(other) < NOWHERE {
-                        last = back.map;
-                        continue;
-                    }
-                    if other < MORE * own {
-                        break;
-                    }
-                    f.step
-                }
-                None => None,
-            };
             if back.seen < SURE && !(back.seen >= ANCHORS && self.led(&last, &back)) {
                 break;
             }
             last = back.map.clone();
-            // The way there led from the other side, and still tells how the surface moved.
-            found[t] = Some(Tracked { step, ..back });
+            found[t] = Some(match found[t].take() {
+                Some(own) => self.both_ways(&state, template, own, &back),
+                None => Tracked { step: None, ..back },
+            });
         }
         Ok(())
+    }
+
+    /// A frame tracked on the way there, corrected by how it was found on the way back, `state`, if more of the surface
+    /// shows so.
+    fn both_ways(&self, state: &State, template: &Template, own: Tracked, back: &Tracked) -> Tracked {
+        let lit = template.lit(&state.light);
+        let Some(merged) = self.merged(&state.frame, &lit, [&own.map, &back.map]) else { return own };
+        let map = self.coarse_to_fine(&state.frame, &lit, &merged, &FROM_FLOW).map;
+        let [before, after] = self.shown_where_apart(&state.frame, &lit, [&own.map, &map]);
+        if after < before + MORE {
+            return own;
+        }
+        // The way there led from the other side, and still tells how the surface moved.
+        Tracked { map, seen: own.seen + after - before, ..own }
+    }
+
+    /// Each place of the surface where that of two maps has it which shows more of it about there. What hides part of the
+    /// surface misleads each way where it comes to hide it, and those are opposite sides.
+    fn merged(&self, frame: &Image<Rgba>, lit: &Template, maps: [&Map; 2]) -> Option<Map> {
+        let [a, b] = maps.map(|m| {
+            let shown = self.shown(frame, lit, m);
+            let anywhere = ANYWHERE * shown.pixels().iter().sum::<f32>() / shown.pixels().len() as f32;
+            gaussian(&shown, ABOUT).map(|about| (about + anywhere).powi(4))
+        });
+        let share = a.zip(&b, |a, b| b / (a + b).max(f32::MIN_POSITIVE));
+        let [p, q] = maps.map(|m| self.canvas.positions(m));
+        let apart = p.zip(&q, |p, q| [q[0] - p[0], q[1] - p[1]]);
+        let moved = apart.zip(&share, |d, s| [s * d[0], s * d[1]]);
+        self.canvas.map_of(&p.zip(&moved, |p, d| [p[0] + d[0], p[1] + d[1]]))
+    }
+
+    /// How far each canvas pixel shows the surface where a map has it, 0…1; 0 outside the region.
+    fn shown(&self, frame: &Image<Rgba>, lit: &Template, map: &Map) -> Image<f32> {
+        let look = Options { iterations: 1, ..FROM_FLOW[1] };
+        align(self.canvas, frame, lit, map, map, &look).weight.zip(&self.canvas.coverage, |w, c| w * c)
     }
 
     /// Whether the motion since the surface lay at `from` leads to where it was found.
@@ -98,11 +121,9 @@ impl Tracker<'_> {
 
     /// Share of the region that shows the surface where each of two maps has it, of those places only that lie apart.
     fn shown_where_apart(&self, frame: &Image<Rgba>, lit: &Template, maps: [&Map; 2]) -> [f32; 2] {
-        let look = Options { iterations: 1, ..FROM_FLOW[1] };
-        let [a, b] = maps.map(|m| align(self.canvas, frame, lit, m, m, &look).weight);
+        let [a, b] = maps.map(|m| self.shown(frame, lit, m));
         let [p, q] = maps.map(|m| self.canvas.positions(m));
         let apart = p.zip(&q, |p, q| f32::from((p[0] - q[0]).hypot(p[1] - q[1]) > SAME));
-        let apart = apart.zip(&self.canvas.coverage, |a, c| a * c);
         let area: f32 = self.canvas.coverage.pixels().iter().sum();
         let share = |w: &Image<f32>| w.zip(&apart, |w, a| w * a).pixels().iter().sum::<f32>() / area.max(1.0);
         [share(&a), share(&b)]
@@ -154,35 +175,77 @@ mod tests {
         assert!(seen_again(&[1.0, 0.7, 0.3, 0.2]).is_empty());
     }
 
+    const SIZE: (usize, usize) = (300, 160);
+    const CORNERS: [[f64; 2]; 4] = [[80.0, 40.0], [180.0, 40.0], [180.0, 120.0], [80.0, 120.0]];
+
+    /// A textured surface, still.
+    fn still() -> Filmed {
+        Filmed(vec![Image::from_fn(SIZE.0, SIZE.1, |x, y| texture(x as f32, y as f32))])
+    }
+
+    /// Where it lies, but for the one or the other of two opposite corners.
+    fn astray(canvas: &Canvas, opposite: bool) -> Map {
+        let (w, h) = canvas.size();
+        let positions = Image::from_fn(w, h, |x, y| {
+            let p = canvas.to_reference([x as f32, y as f32]);
+            let along = if opposite { w + h - x - y } else { x + y } as f32;
+            let far = (along - 0.7 * (w + h) as f32).max(0.0);
+            [p[0] + 0.05 * far * far, p[1]]
+        });
+        canvas.map_of(&positions).unwrap()
+    }
+
     /// Two maps of a still surface that lie apart in one corner only: what shows there decides.
     #[test]
     fn only_where_two_ways_differ_counts_what_shows() {
-        let size = (300, 160);
-        let frame = Image::from_fn(size.0, size.1, |x, y| texture(x as f32, y as f32));
-        let footage = Filmed(vec![frame.clone()]);
-        let canvas =
-            Canvas::new(&[[80.0, 40.0], [180.0, 40.0], [180.0, 120.0], [80.0, 120.0]], size).unwrap();
+        let (footage, canvas) = (still(), Canvas::new(&CORNERS, SIZE).unwrap());
         let (flow, fine_flow) = (Dis::default(), Dis::fine());
         let tracker =
             Tracker { footage: &footage, canvas: &canvas, reference: 0, flow: &flow, fine_flow: &fine_flow };
         let template = tracker.template().unwrap();
-        let (w, h) = canvas.size();
-        let astray = Image::from_fn(w, h, |x, y| {
-            let p = canvas.to_reference([x as f32, y as f32]);
-            let far = (x as f32 + y as f32 - 0.7 * (w + h) as f32).max(0.0);
-            [p[0] + 0.1 * far * far, p[1]]
-        });
-        let (right, astray) = (canvas.identity(), canvas.map_of(&astray).unwrap());
-        let shown = |maps: [&Map; 2]| tracker.shown_where_apart(&frame, &template, maps);
+        let (right, astray) = (canvas.identity(), astray(&canvas, false));
+        let shown = |maps: [&Map; 2]| tracker.shown_where_apart(&footage.0[0], &template, maps);
         assert_eq!(shown([&right, &right]), [0.0, 0.0]);
         let [own, other] = shown([&astray, &right]);
-        assert!(other > 0.05 && other < 0.4 && other > MORE * own, "{own} {other}");
+        assert!(other > 0.05 && other < 0.4 && other > 1.2 * own, "{own} {other}");
+    }
+
+    /// Each way goes wrong in a corner, and they are not the same.
+    #[test]
+    fn both_ways_are_right_where_one_is() {
+        let (footage, canvas) = (still(), Canvas::new(&CORNERS, SIZE).unwrap());
+        let (flow, fine_flow) = (Dis::default(), Dis::fine());
+        let tracker =
+            Tracker { footage: &footage, canvas: &canvas, reference: 0, flow: &flow, fine_flow: &fine_flow };
+        let template = tracker.template().unwrap();
+        let state = tracker.state_at(0, &template, &canvas.identity()).unwrap();
+        let tracked = |opposite| {
+            let map = astray(&canvas, opposite);
+            let seen = tracker.shown(&footage.0[0], &template, &map).pixels().iter().sum::<f32>();
+            Tracked {
+                seen: seen / canvas.coverage.pixels().iter().sum::<f32>(),
+                map,
+                bridged: false,
+                step: None,
+            }
+        };
+        let off = |map: &Map| tracker.apart(&canvas.positions(map), &canvas.positions(&canvas.identity()));
+        let (there, back) = (tracked(false), tracked(true));
+        assert!(off(&there.map) > 1.0 && off(&back.map) > 1.0, "{} {}", off(&there.map), off(&back.map));
+        let before = there.seen;
+        let found = tracker.both_ways(&state, &template, there, &back);
+        assert!(off(&found.map) < 0.1 && found.seen > before + 0.05, "{} {}", off(&found.map), found.seen);
+        // A way back that is wrong everywhere tells nothing.
+        let mut nowhere = tracked(true);
+        nowhere.map.homography = Homography([[1.0, 0.0, 40.0], [0.0, 1.0, 25.0], [0.0, 0.0, 1.0]]);
+        let own = Tracked { map: canvas.identity(), seen: 0.9, bridged: false, step: None };
+        assert_eq!(tracker.both_ways(&state, &template, own, &nowhere).map, canvas.identity());
     }
 
     /// The surface moves 3 pixels a frame; something hides it wholly, then half of it, and then passes on.
     #[test]
     fn what_was_tracked_beside_its_place_after_a_gap_is_found() {
-        let size = (300, 160);
+        let size = SIZE;
         let gone = |t: usize| t.saturating_sub(4) * 45;
         let film = |t: usize| {
             Image::from_fn(size.0, size.1, |x, y| {
@@ -192,8 +255,7 @@ mod tests {
             })
         };
         let footage = Filmed((0..10).map(film).collect());
-        let canvas =
-            Canvas::new(&[[80.0, 40.0], [180.0, 40.0], [180.0, 120.0], [80.0, 120.0]], size).unwrap();
+        let canvas = Canvas::new(&CORNERS, SIZE).unwrap();
         let (flow, fine_flow) = (Dis::default(), Dis::fine());
         let tracker =
             Tracker { footage: &footage, canvas: &canvas, reference: 0, flow: &flow, fine_flow: &fine_flow };
