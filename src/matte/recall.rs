@@ -19,7 +19,7 @@ const CHANGES: f32 = 0.1;
 /// Share of the ways that lead to another point of an occluder.
 const ASTRAY: f32 = 0.1;
 /// How much what another frame says counts: the frames about a frame repeat each other.
-const HEARD: f32 = 0.5;
+const HEARD: f32 = 0.3;
 /// How much more it counts that a colour stays with the surface: it then stays in most frames.
 const STAYS: f32 = 2.0;
 /// The most all of them can say, natural log-odds.

@@ -23,7 +23,7 @@ const LEAST: f32 = 0.25;
 /// Distance in pixels up to which both ways have found the same place.
 const SAME: f32 = 1.0;
 /// Share of the region that must show in addition, where they differ, for the way back to be heard.
-const MORE: f32 = 0.003;
+const MORE: f32 = 0.01;
 /// Canvas pixels about a place in which it is asked which way shows more of the surface …
 const ABOUT: f32 = 16.0;
 /// … and how much what shows anywhere counts, for places about which nothing does.
