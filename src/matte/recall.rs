@@ -148,6 +148,19 @@ mod tests {
         assert!(open < 0.1, "{open}");
     }
 
+    /// Frames come in batches as large as there are threads, and those of one were cut anew before the next is.
+    #[test]
+    fn frames_cut_anew_before_do_not_change_what_comes_after() {
+        let stripe = before_a_surface(0.0, |_, _| (0.0, [0.0; 4])).frame[(63, 49)];
+        let patched = |_: Vec2, disc: Vec2| on_patch(disc).then_some((1.0, stripe));
+        let surface = |batches: &[&[usize]]| {
+            let mut stretch = frames(4.0, patched);
+            batches.iter().for_each(|batch| stretch.recall(batch));
+            stretch.cut(MIDDLE).unwrap().surface.pixels().to_vec()
+        };
+        assert_eq!(surface(&[&[MIDDLE]]), surface(&[&[1], &[2], &[MIDDLE]]));
+    }
+
     #[test]
     fn a_hole_stays_open() {
         let open = open(4.0, |_, disc| on_patch(disc).then_some((0.0, [0.0; 4])));

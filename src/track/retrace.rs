@@ -183,6 +183,16 @@ mod tests {
         Filmed(vec![Image::from_fn(SIZE.0, SIZE.1, |x, y| texture(x as f32, y as f32))])
     }
 
+    fn tracking<'a>(
+        footage: &'a Filmed,
+        canvas: &'a Canvas,
+        (flow, fine_flow): &'a (Dis, Dis),
+    ) -> (Tracker<'a>, Template) {
+        let tracker = Tracker { footage, canvas, reference: 0, flow, fine_flow };
+        let template = tracker.template().unwrap();
+        (tracker, template)
+    }
+
     /// Where it lies, but for the one or the other of two opposite corners.
     fn astray(canvas: &Canvas, opposite: bool) -> Map {
         let (w, h) = canvas.size();
@@ -199,10 +209,8 @@ mod tests {
     #[test]
     fn only_where_two_ways_differ_counts_what_shows() {
         let (footage, canvas) = (still(), Canvas::new(&CORNERS, SIZE).unwrap());
-        let (flow, fine_flow) = (Dis::default(), Dis::fine());
-        let tracker =
-            Tracker { footage: &footage, canvas: &canvas, reference: 0, flow: &flow, fine_flow: &fine_flow };
-        let template = tracker.template().unwrap();
+        let engines = (Dis::default(), Dis::fine());
+        let (tracker, template) = tracking(&footage, &canvas, &engines);
         let (right, astray) = (canvas.identity(), astray(&canvas, false));
         let shown = |maps: [&Map; 2]| tracker.shown_where_apart(&footage.0[0], &template, maps);
         assert_eq!(shown([&right, &right]), [0.0, 0.0]);
@@ -214,10 +222,8 @@ mod tests {
     #[test]
     fn both_ways_are_right_where_one_is() {
         let (footage, canvas) = (still(), Canvas::new(&CORNERS, SIZE).unwrap());
-        let (flow, fine_flow) = (Dis::default(), Dis::fine());
-        let tracker =
-            Tracker { footage: &footage, canvas: &canvas, reference: 0, flow: &flow, fine_flow: &fine_flow };
-        let template = tracker.template().unwrap();
+        let engines = (Dis::default(), Dis::fine());
+        let (tracker, template) = tracking(&footage, &canvas, &engines);
         let state = tracker.state_at(0, &template, &canvas.identity()).unwrap();
         let tracked = |opposite| {
             let map = astray(&canvas, opposite);
@@ -245,10 +251,9 @@ mod tests {
     /// The surface moves 3 pixels a frame; something hides it wholly, then half of it, and then passes on.
     #[test]
     fn what_was_tracked_beside_its_place_after_a_gap_is_found() {
-        let size = SIZE;
         let gone = |t: usize| t.saturating_sub(4) * 45;
         let film = |t: usize| {
-            Image::from_fn(size.0, size.1, |x, y| {
+            Image::from_fn(SIZE.0, SIZE.1, |x, y| {
                 let hidden = (3..8).contains(&t) && x > 50 + gone(t);
                 let v = 40.0 + ((x * 31 + y * 17 + t * 7) % 23) as f32;
                 if hidden { [v, v, v, 0.0] } else { texture(x as f32 - 3.0 * t as f32, y as f32) }
@@ -256,10 +261,8 @@ mod tests {
         };
         let footage = Filmed((0..10).map(film).collect());
         let canvas = Canvas::new(&CORNERS, SIZE).unwrap();
-        let (flow, fine_flow) = (Dis::default(), Dis::fine());
-        let tracker =
-            Tracker { footage: &footage, canvas: &canvas, reference: 0, flow: &flow, fine_flow: &fine_flow };
-        let template = tracker.template().unwrap();
+        let engines = (Dis::default(), Dis::fine());
+        let (tracker, template) = tracking(&footage, &canvas, &engines);
         let at = |x: f64| Map {
             homography: Homography([[1.0, 0.0, x], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]),
             ..canvas.identity()
